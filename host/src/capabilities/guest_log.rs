@@ -1,0 +1,148 @@
+//! A guest's standard output and error: log lines of its request, escaped and bounded.
+
+use crate::telemetry::{Exchange, escaped};
+use bytes::Bytes;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// The longest log line; a longer one goes on in the next.
+const LINE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes that a guest may write in one call.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// The log of one request's guest: both of its streams share one bound.
+#[derive(Clone)]
+pub struct GuestLog {
+    exchange: Arc<Exchange>,
+    bytes_max: usize,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl GuestLog {
+    /// Lets `bytes_max` bytes through; what follows is dropped after one line that says so.
+    pub fn new(exchange: Arc<Exchange>, bytes_max: usize) -> Self {
+        Self { exchange, bytes_max, bytes: Arc::default() }
+    }
+
+    /// A stream whose lines carry `name`.
+    pub fn stream(&self, name: &'static str) -> impl StdoutStream + 'static {
+        let lines = Lines { log: self.clone(), name, partial: Vec::new() };
+        GuestStream(Arc::new(Mutex::new(lines)))
+    }
+}
+
+/// Cuts what a guest writes into lines.
+struct Lines {
+    log: GuestLog,
+    name: &'static str,
+    partial: Vec<u8>,
+}
+
+impl Lines {
+    fn write(&mut self, bytes: &[u8]) {
+        fail::fail_point!("guest_log");
+        let before = self.log.bytes.fetch_add(bytes.len(), Relaxed);
+        let room = self.log.bytes_max.saturating_sub(before);
+        for &byte in &bytes[..bytes.len().min(room)] {
+            if byte == b'\n' {
+                self.flush();
+            } else {
+                self.partial.push(byte);
+                if self.partial.len() == LINE_BYTES_MAX {
+                    self.flush();
+                }
+            }
+        }
+        // Only the write that crosses the bound says so, and only once: the sum only grows.
+        if before <= self.log.bytes_max && bytes.len() > room {
+            self.flush();
+            self.emit(&format!("output cut: more than {} bytes in one request", self.log.bytes_max));
+        }
+    }
+
+    fn flush(&mut self) {
+        let line = std::mem::take(&mut self.partial);
+        self.emit(&escaped(line.strip_suffix(b"\r").unwrap_or(&line)).to_string());
+    }
+
+    fn emit(&self, line: &str) {
+        let head = &self.log.exchange.head;
+        tracing::info!(request_id = %head.id, handler = &*head.handler, stream = self.name, line, "guest");
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if !self.partial.is_empty() {
+            self.flush();
+        }
+    }
+}
+
+/// Every handle that the guest opens writes to the same lines.
+#[derive(Clone)]
+struct GuestStream(Arc<Mutex<Lines>>);
+
+impl GuestStream {
+    fn write(&self, bytes: &[u8]) {
+        // A panic of ours in the middle of a line leaves nothing that the next write could break.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write(bytes);
+    }
+}
+
+impl IsTerminal for GuestStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for GuestStream {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for GuestStream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for GuestStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        GuestStream::write(self, &bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES_MAX)
+    }
+}
+
+impl AsyncWrite for GuestStream {
+    fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        GuestStream::write(&self, bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

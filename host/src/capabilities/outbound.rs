@@ -1,0 +1,131 @@
+//! Outbound HTTP (`wasi:http/outgoing-handler`): denied unless the destination was granted by name,
+//! and never longer than the request it is made for.
+
+use crate::config::Destination;
+use http::uri::{Authority, Scheme};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks, default_send_request};
+
+/// Bytes of one chunk of an outgoing body; two may wait.
+const CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// One instance's way out.
+#[derive(Debug)]
+pub struct Outbound {
+    granted: Arc<[Destination]>,
+    deadline: Instant,
+}
+
+impl Outbound {
+    /// Lets requests go to `granted` until `deadline`.
+    pub fn new(granted: Arc<[Destination]>, deadline: Instant) -> Self {
+        Self { granted, deadline }
+    }
+
+    /// Whether a grant names this destination. Names are compared whole and without case; nothing
+    /// is resolved, so a name that was granted may lead anywhere its owner lets it.
+    fn allows(&self, scheme: Option<&Scheme>, authority: &Authority) -> bool {
+        let port = authority.port_u16().unwrap_or(if scheme == Some(&Scheme::HTTPS) { 443 } else { 80 });
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        self.granted.iter().any(|granted| {
+            granted.host.eq_ignore_ascii_case(host) && granted.port.is_none_or(|granted| granted == port)
+        })
+    }
+
+    /// The guest's timeouts, each at most what is left of the request's own time.
+    fn clamp(&self, options: Option<RequestOptions>) -> RequestOptions {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let clamp = |wish: Option<Duration>| Some(wish.map_or(left, |wish| wish.min(left)));
+        let options = options.unwrap_or_default();
+        RequestOptions {
+            connect_timeout: clamp(options.connect_timeout),
+            first_byte_timeout: clamp(options.first_byte_timeout),
+            between_bytes_timeout: clamp(options.between_bytes_timeout),
+        }
+    }
+}
+
+type Sent = Box<dyn Future<Output = Result<()>> + Send>;
+
+impl WasiHttpHooks for Outbound {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _sent: Sent,
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Sent)>> + Send> {
+        let allowed =
+            request.uri().authority().is_some_and(|to| self.allows(request.uri().scheme(), to));
+        if !allowed {
+            return Box::new(async { Err(Error::HttpRequestDenied) });
+        }
+        let options = self.clamp(options);
+        let deadline = tokio::time::Instant::from_std(self.deadline);
+        Box::new(async move {
+            // The library bounds connect and first byte, but not the TLS handshake between them.
+            let send = tokio::time::timeout_at(deadline, default_send_request(request, Some(options)));
+            let (response, connection) = send.await.map_err(|_| Error::ConnectionTimeout)??;
+            let connection = async move {
+                tokio::time::timeout_at(deadline, connection).await.map_err(|_| Error::ConnectionTimeout)?
+            };
+            Ok((response.map(http_body_util::BodyExt::boxed_unsync), Box::new(connection) as Sent))
+        })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbound(granted: &[(&str, Option<u16>)]) -> Outbound {
+        let granted =
+            granted.iter().map(|&(host, port)| Destination { host: host.to_owned(), port }).collect();
+        Outbound::new(granted, Instant::now() + Duration::from_secs(5))
+    }
+
+    fn allows(outbound: &Outbound, uri: &str) -> bool {
+        let uri: http::Uri = uri.parse().expect("test uri");
+        outbound.allows(uri.scheme(), uri.authority().expect("test uri"))
+    }
+
+    #[test]
+    fn only_what_was_named_is_reachable() {
+        let granted = outbound(&[("api.example", Some(443)), ("::1", Some(80)), ("any.example", None)]);
+        for allowed in ["https://api.example/", "https://API.example:443/", "http://[::1]/", "http://any.example:9/"]
+        {
+            assert!(allows(&granted, allowed), "{allowed}");
+        }
+        for denied in [
+            "http://api.example/",
+            "https://api.example.evil/",
+            "https://evil-api.example/",
+            "http://[::1]:81/",
+            "http://user@other.example/",
+            "http://api.example@other.example:443/",
+        ] {
+            assert!(!allows(&granted, denied), "{denied}");
+        }
+        assert!(!allows(&outbound(&[]), "http://localhost/"));
+    }
+
+    #[test]
+    fn no_timeout_outlives_the_request() {
+        let outbound = outbound(&[]);
+        let wish = Duration::from_secs(600);
+        let options = outbound.clamp(Some(RequestOptions {
+            connect_timeout: Some(wish),
+            first_byte_timeout: None,
+            between_bytes_timeout: Some(Duration::from_millis(1)),
+        }));
+        let limit = Duration::from_secs(5);
+        assert!(options.connect_timeout.is_some_and(|time| time <= limit));
+        assert!(options.first_byte_timeout.is_some_and(|time| time <= limit));
+        assert_eq!(options.between_bytes_timeout, Some(Duration::from_millis(1)));
+    }
+}

@@ -1,0 +1,162 @@
+//! `wasm-host serve`: puts the host together, runs it and takes it down again in order.
+
+use super::exit::Failure;
+use super::welcome;
+use crate::admission::Admission;
+use crate::config::{Config, HandlerSource, LogFormat};
+use crate::executor::Executor;
+use crate::net::{Drain, Host, Listener};
+use crate::sandbox::{HandlerSettings, Sandbox, SandboxError};
+use crate::telemetry;
+use anyhow::Context;
+use std::io::Write;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// I/O threads at most: they only move bytes, so a few serve many cores of guests.
+const IO_THREADS_MAX: usize = 8;
+/// Threads that resolve names for outbound requests.
+const RESOLVER_THREADS_MAX: usize = 16;
+
+/// Serves until the process is told to stop. `warnings` are logged once the host is up.
+pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Failure> {
+    let io = io_runtime().context("cannot start the I/O threads").map_err(Failure::Other)?;
+    let listener = bind(&io, &config).map_err(Failure::Other)?;
+    let sandbox = sandbox(&config)?;
+    warnings.extend(sandbox.warnings.iter().cloned());
+    let handler = load(&sandbox, &config)?;
+    let log = telemetry::start_log(config.log_format == LogFormat::Json);
+    let executor = Executor::start(&config.executor, io.handle(), sandbox.ticker())
+        .context("cannot start the executor threads")
+        .map_err(Failure::Other)?;
+    let host = Arc::new(Host {
+        config: config.net.clone(),
+        admission: Admission::new(config.admission),
+        executor,
+        handler: Arc::new(handler),
+        drain: Drain::default(),
+    });
+    let mut signals = {
+        let _io = io.enter();
+        Signals::new().context("cannot listen for signals").map_err(Failure::Other)?
+    };
+    // The first line of all: whoever started the host reads the port from it.
+    let _ = writeln!(std::io::stderr(), "Serving HTTP on http://{}/", listener.address());
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    tracing::info!(
+        handler = &**host.handler.name(),
+        instances = config.admission.instances,
+        threads = config.executor.threads,
+        memory_bytes_max = config.limits.memory_bytes_max,
+        timeout_ms = u64::try_from(config.limits.timeout.as_millis()).unwrap_or(u64::MAX),
+        "ready"
+    );
+    io.spawn(listener.serve(host.clone()));
+    io.block_on(run(&host, &mut signals));
+    let dropped_lines = log.dropped_lines();
+    if dropped_lines > 0 {
+        tracing::warn!(dropped_lines, "log lines were dropped: they were not read fast enough");
+    }
+    // Connections first, then the threads behind them.
+    io.shutdown_background();
+    drop(host);
+    Ok(())
+}
+
+fn io_runtime() -> std::io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(IO_THREADS_MAX))
+        .max_blocking_threads(RESOLVER_THREADS_MAX)
+        .thread_name("io")
+        .enable_all()
+        .build()
+}
+
+fn bind(io: &Runtime, config: &Config) -> anyhow::Result<Listener> {
+    let address = config.net.listen;
+    io.block_on(Listener::bind(address)).with_context(|| {
+        format!("cannot listen on {address}: choose another address with --listen (port 0 takes any free one)")
+    })
+}
+
+fn sandbox(config: &Config) -> Result<Sandbox, Failure> {
+    let (limits, admission, cache) = (config.limits, config.admission, &config.cache);
+    match &config.source {
+        HandlerSource::BuiltIn => Sandbox::for_bytes(welcome::COMPONENT, limits, admission, cache),
+        HandlerSource::Component(path) => Sandbox::for_file(path, limits, admission, cache),
+    }
+    .map_err(|error| unserved(config, error))
+}
+
+fn load(sandbox: &Sandbox, config: &Config) -> Result<crate::sandbox::Handler, Failure> {
+    let env = match &config.source {
+        HandlerSource::BuiltIn => welcome::env(config),
+        HandlerSource::Component(_) => config.grants.env.clone(),
+    };
+    let settings = HandlerSettings {
+        name: config.source.name().into(),
+        env,
+        outbound: config.grants.outbound.clone().into(),
+        tells_instance: matches!(config.source, HandlerSource::BuiltIn),
+    };
+    sandbox.handler(settings).map_err(|error| unserved(config, error.into()))
+}
+
+/// What was pointed at is the configuration's fault; what the machine lacks is not.
+fn unserved(config: &Config, error: SandboxError) -> Failure {
+    match error {
+        SandboxError::Load(error) => Failure::Configuration(
+            anyhow::Error::new(error).context(format!("cannot serve {}", config.source.shown())),
+        ),
+        error @ (SandboxError::AddressSpace { .. } | SandboxError::Engine { .. }) => Failure::Other(error.into()),
+    }
+}
+
+/// Serves until a signal, then drains: no new requests, the running ones to their end, and whoever
+/// is left after `--drain-timeout` is cut. A second signal ends the process at once.
+async fn run(host: &Host, signals: &mut Signals) {
+    let name = signals.next().await;
+    let draining = host.drain.remaining();
+    tracing::info!(signal = name, connections = draining, "draining");
+    host.drain.begin();
+    let finished = async {
+        if tokio::time::timeout(host.config.drain_timeout, host.drain.finished()).await.is_ok() {
+            return 0;
+        }
+        let cut = host.drain.remaining();
+        host.drain.cut();
+        // The cut ones are answered at once; only a client that does not read is not waited for.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), host.drain.finished()).await;
+        cut
+    };
+    tokio::select! {
+        cut = finished => tracing::info!(cut, "drained"),
+        name = signals.next() => {
+            tracing::warn!(signal = name, "stopped by a second signal");
+            std::process::exit(super::exit::OTHER.into());
+        }
+    }
+}
+
+/// The signals that stop a host.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

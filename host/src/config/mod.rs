@@ -1,0 +1,146 @@
+//! The settings of a host: one value, built once from flags, environment, file and defaults, and
+//! validated before anything starts. Each module is handed its own section.
+
+mod file;
+mod layers;
+mod mistake;
+mod setting;
+mod source;
+mod units;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use layers::{Flags, resolve};
+pub use mistake::{Mistake, Mistakes};
+pub use setting::{SETTINGS, Setting};
+pub use source::HandlerSource;
+
+/// Everything that a host needs to know before it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What is served.
+    pub source: HandlerSource,
+    /// Addresses and limits of connections and requests.
+    pub net: NetConfig,
+    /// How many requests are let in, and how long the others wait.
+    pub admission: AdmissionConfig,
+    /// The threads that poll guests.
+    pub executor: ExecutorConfig,
+    /// What one instance may use.
+    pub limits: Limits,
+    /// What a guest is granted by name.
+    pub grants: Grants,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Where compiled code is kept between starts.
+    pub cache: CacheConfig,
+}
+
+/// Addresses and limits of connections and requests.
+#[derive(Clone, Debug)]
+pub struct NetConfig {
+    /// Where to listen; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Connections open at once; more wait in the kernel's backlog.
+    pub connections_max: u32,
+    /// Bytes of a request's body.
+    pub body_bytes_max: u64,
+    /// Bytes of a request's target.
+    pub uri_bytes_max: usize,
+    /// Bytes of a request's header fields, names and values together.
+    pub header_bytes_max: usize,
+    /// How long a client may take to send a request's head.
+    pub header_timeout: Duration,
+    /// How long a guest that reads a body waits for the client's next bytes.
+    pub body_timeout: Duration,
+    /// How long running requests may go on once the host is told to stop.
+    pub drain_timeout: Duration,
+}
+
+/// How many requests are let in, and how long the others wait.
+#[derive(Clone, Copy, Debug)]
+pub struct AdmissionConfig {
+    /// Instances alive at once, over all handlers.
+    pub instances: NonZeroU32,
+    /// Instances of one handler alive at once.
+    pub concurrency: NonZeroU32,
+    /// Requests waiting for an instance; 0 refuses at once.
+    pub queue_max: u32,
+    /// How long a request waits for an instance.
+    pub queue_timeout: Duration,
+}
+
+/// The threads that poll guests.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecutorConfig {
+    /// Executor threads.
+    pub threads: NonZeroU32,
+    /// The longest a guest runs before it goes to the back of the queue: one epoch tick.
+    pub slice: Duration,
+}
+
+/// What one instance may use. A fresh instance serves every request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Wall time over instantiation, handler and body.
+    pub timeout: Duration,
+    /// CPU time inside polls.
+    pub cpu_time: Duration,
+    /// Units of fuel (about one per instruction), counted only when set.
+    pub fuel: Option<u64>,
+    /// Bytes of all linear memories and tables together.
+    pub memory_bytes_max: u64,
+    /// Bytes of WebAssembly stack.
+    pub stack_bytes_max: usize,
+    /// Host resources (streams, bodies, pollables …) held at once.
+    pub handles_max: usize,
+    /// Bytes copied out of the guest in one host call.
+    pub hostcall_bytes_max: usize,
+    /// Bytes of randomness in one host call.
+    pub random_bytes_max: u64,
+    /// Bytes of one set of header fields, as held in memory.
+    pub fields_bytes_max: usize,
+    /// Bytes of standard output and error that reach the log.
+    pub log_bytes_max: usize,
+}
+
+/// What a guest is granted by name. Nothing else is reachable.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+    /// Destinations of outbound HTTP.
+    pub outbound: Vec<Destination>,
+}
+
+/// One destination that outbound requests may reach.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Destination {
+    /// Host name or IP literal (IPv6 without brackets), in lower case, compared whole.
+    pub host: String,
+    /// The port; none stands for every port.
+    pub port: Option<u16>,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// One line a reader can follow.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where compiled code is kept between starts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CacheConfig {
+    /// Nowhere: every start compiles.
+    Off,
+    /// The user's cache directory (`$XDG_CACHE_HOME/wasm-host`, else `~/.cache/wasm-host`).
+    Default,
+    /// This directory.
+    Directory(PathBuf),
+}

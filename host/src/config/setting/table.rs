@@ -1,0 +1,301 @@
+//! The list of all settings, in the order of the help. Values that other values depend on stand
+//! first: they are stored in this order.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::address::{destination, listen};
+use super::words::{INSTANCES_MAX, cache, concurrency, connections, fuel, log_format, threads, variable};
+use super::{Repeat, Setting};
+use crate::config::mistake::Refusal;
+use crate::config::units::{GIB, KIB, MIB, TIB, bytes, count, duration};
+
+const SERVING: &str = "Serving";
+const ADMISSION: &str = "Admission";
+const CLIENTS: &str = "Limits of a request";
+const GUESTS: &str = "Limits of an instance";
+const GRANTS: &str = "Grants to a handler";
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Every setting.
+pub static SETTINGS: &[Setting] = &[
+    Setting {
+        name: "listen",
+        value: "ADDR",
+        default: "127.0.0.1:8080",
+        section: SERVING,
+        help: "Address and port to listen on; port 0 lets the system choose",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.listen, listen(text)),
+    },
+    Setting {
+        name: "threads",
+        value: "N",
+        default: "cores",
+        section: SERVING,
+        help: "Threads that run handlers; `cores` is one for each",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.executor.threads, threads(text)),
+    },
+    Setting {
+        name: "max-connections",
+        value: "N",
+        default: "auto",
+        section: SERVING,
+        help: "Connections open at once; `auto` is half of the file descriptor limit",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.connections_max, connections(text)),
+    },
+    Setting {
+        name: "drain-timeout",
+        value: "TIME",
+        default: "30s",
+        section: SERVING,
+        help: "How long running requests may go on after SIGINT or SIGTERM",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.drain_timeout, duration(text, Duration::ZERO..=DAY)),
+    },
+    Setting {
+        name: "cache",
+        value: "DIR",
+        default: "user",
+        section: SERVING,
+        help: "Where compiled code is kept: a directory, `user` for the user's cache directory, or `off`",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.cache, cache(text)),
+    },
+    Setting {
+        name: "log-format",
+        value: "FORMAT",
+        default: "human",
+        section: SERVING,
+        help: "How log lines are written: `human` or `json`",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.log_format, log_format(text)),
+    },
+    Setting {
+        name: "instances",
+        value: "N",
+        default: "1000",
+        section: ADMISSION,
+        help: "Instances alive at once",
+        repeat: Repeat::Once,
+        set: |config, text| {
+            store(&mut config.admission.instances, count(text, NonZeroU32::MIN..=INSTANCES_MAX))
+        },
+    },
+    Setting {
+        name: "concurrency",
+        value: "N",
+        default: "instances",
+        section: ADMISSION,
+        help: "Instances of one handler alive at once; `instances` is as many as there are",
+        repeat: Repeat::Once,
+        set: |config, text| {
+            let instances = config.admission.instances;
+            store(&mut config.admission.concurrency, concurrency(text, instances))
+        },
+    },
+    Setting {
+        name: "queue",
+        value: "N",
+        default: "1024",
+        section: ADMISSION,
+        help: "Requests that may wait for an instance; 0 refuses at once",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.admission.queue_max, count(text, 0..=1_000_000)),
+    },
+    Setting {
+        name: "queue-timeout",
+        value: "TIME",
+        default: "1s",
+        section: ADMISSION,
+        help: "How long a request may wait for an instance",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.admission.queue_timeout, duration(text, MILLISECOND..=DAY)),
+    },
+    Setting {
+        name: "max-body",
+        value: "SIZE",
+        default: "16MiB",
+        section: CLIENTS,
+        help: "Bytes of a request's body",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.body_bytes_max, bytes(text, 0..=TIB)),
+    },
+    Setting {
+        name: "max-uri",
+        value: "SIZE",
+        default: "8KiB",
+        section: CLIENTS,
+        help: "Bytes of a request's target",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.uri_bytes_max, bytes(text, 64..=60 * KIB)),
+    },
+    Setting {
+        name: "max-header",
+        value: "SIZE",
+        default: "32KiB",
+        section: CLIENTS,
+        help: "Bytes of a request's header fields",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.header_bytes_max, bytes(text, KIB..=256 * KIB)),
+    },
+    Setting {
+        name: "header-timeout",
+        value: "TIME",
+        default: "10s",
+        section: CLIENTS,
+        help: "How long a client may take to send a request's head",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.header_timeout, duration(text, MILLISECOND..=DAY)),
+    },
+    Setting {
+        name: "body-timeout",
+        value: "TIME",
+        default: "15s",
+        section: CLIENTS,
+        help: "How long a handler waits for the next bytes of a request's body",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.body_timeout, duration(text, MILLISECOND..=DAY)),
+    },
+    Setting {
+        name: "timeout",
+        value: "TIME",
+        default: "30s",
+        section: GUESTS,
+        help: "Time from a request's admission to the end of its answer",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.timeout, duration(text, MILLISECOND..=DAY)),
+    },
+    Setting {
+        name: "cpu-time",
+        value: "TIME",
+        default: "10s",
+        section: GUESTS,
+        help: "CPU time of one request",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.cpu_time, duration(text, MILLISECOND..=DAY)),
+    },
+    Setting {
+        name: "slice",
+        value: "TIME",
+        default: "1ms",
+        section: GUESTS,
+        help: "Longest run before the other instances have their turn",
+        repeat: Repeat::Once,
+        set: |config, text| {
+            let range = Duration::from_micros(100)..=Duration::from_secs(1);
+            store(&mut config.executor.slice, duration(text, range))
+        },
+    },
+    Setting {
+        name: "fuel",
+        value: "N",
+        default: "off",
+        section: GUESTS,
+        help: "Fuel of one request, about a unit per instruction, or `off`",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.fuel, fuel(text)),
+    },
+    Setting {
+        name: "memory",
+        value: "SIZE",
+        default: "128MiB",
+        section: GUESTS,
+        help: "Bytes of all memories and tables",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.memory_bytes_max, bytes(text, 64 * KIB..=4 * GIB)),
+    },
+    // The host reserves this and 1.5 MiB for every instance: at most a TiB. Less than 64 KiB fails
+    // honest handlers; more than 8 MiB, what native programs have, is a runaway recursion.
+    Setting {
+        name: "max-stack",
+        value: "SIZE",
+        default: "512KiB",
+        section: GUESTS,
+        help: "Bytes of WebAssembly stack",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.stack_bytes_max, bytes(text, 64 * KIB..=8 * MIB)),
+    },
+    Setting {
+        name: "max-handles",
+        value: "N",
+        default: "4096",
+        section: GUESTS,
+        help: "Streams, bodies and other host resources held at once",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.handles_max, count(text, 16..=1_000_000)),
+    },
+    Setting {
+        name: "max-hostcall",
+        value: "SIZE",
+        default: "8MiB",
+        section: GUESTS,
+        help: "Bytes handed to the host in one call",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.hostcall_bytes_max, bytes(text, 64 * KIB..=128 * MIB)),
+    },
+    Setting {
+        name: "max-random",
+        value: "SIZE",
+        default: "1MiB",
+        section: GUESTS,
+        help: "Bytes of randomness in one call",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.random_bytes_max, bytes(text, 4 * KIB..=64 * MIB)),
+    },
+    Setting {
+        name: "max-fields",
+        value: "SIZE",
+        default: "128KiB",
+        section: GUESTS,
+        help: "Bytes of one set of header fields in memory",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.fields_bytes_max, bytes(text, KIB..=4 * MIB)),
+    },
+    Setting {
+        name: "max-log",
+        value: "SIZE",
+        default: "64KiB",
+        section: GUESTS,
+        help: "Bytes of standard output and error that reach the log",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.log_bytes_max, bytes(text, 0..=64 * MIB)),
+    },
+    Setting {
+        name: "env",
+        value: "NAME=VALUE",
+        default: "",
+        section: GRANTS,
+        help: "An environment variable of the handler; repeatable",
+        repeat: Repeat::Many { env_separator: None },
+        set: |config, text| {
+            let variable = variable(text, &config.grants.env)?;
+            config.grants.env.push(variable);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "allow-outbound",
+        value: "HOST:PORT",
+        default: "",
+        section: GRANTS,
+        help: "A destination of outbound requests, with `*` for every port; repeatable",
+        repeat: Repeat::Many { env_separator: Some(',') },
+        set: |config, text| {
+            config.grants.outbound.push(destination(text)?);
+            Ok(())
+        },
+    },
+];
+
+fn store<T>(place: &mut T, value: Result<T, Refusal>) -> Result<(), Refusal> {
+    *place = value?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

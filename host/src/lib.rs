@@ -1,0 +1,13 @@
+//! wasm-host as a library: what the binary is made of, for its tests, fuzzers and benchmarks. The
+//! modules and the directions between them are described in ARCHITECTURE.md; none of it is a
+//! stable interface.
+
+pub mod admission;
+pub mod capabilities;
+pub mod cli;
+pub mod config;
+pub mod executor;
+pub mod net;
+pub mod outcome;
+pub mod sandbox;
+pub mod telemetry;

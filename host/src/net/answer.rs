@@ -1,0 +1,71 @@
+//! Answers that the host makes itself: RFC 9457 problem documents with RFC 9209 `Proxy-Status`.
+
+use super::guest_body::GuestBody;
+use crate::outcome::Reason;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use http_body_util::{Either, Full};
+
+/// The body of every response: the host's own, or a guest's.
+pub(super) type AnswerBody = Either<Full<Bytes>, GuestBody>;
+
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+/// The answer to a request that ended for `reason` before a head was sent. It says nothing that a
+/// guest said, and nothing about the inside of the host.
+pub(super) fn problem(reason: Reason, request_id: &HeaderValue) -> Response<AnswerBody> {
+    let id = request_id.to_str().unwrap_or_default();
+    // RFC 9457 §3.1: "about:blank" would forbid a title of our own; the reason is the type.
+    let document = serde_json::json!({
+        "type": format!("urn:wasm-host:reason:{}", reason.label()),
+        "title": reason.title(),
+        "status": reason.status().as_u16(),
+        "reason": reason.label(),
+        "request_id": id,
+    });
+    let mut response = json(reason.status(), "application/problem+json", &document);
+    let headers = response.headers_mut();
+    let status = format!("wasm-host; error={}; details=\"{}\"", reason.proxy_error(), reason.label());
+    headers.insert(PROXY_STATUS, HeaderValue::try_from(status).expect("proxy-status: labels are visible ASCII"));
+    if let Some(seconds) = reason.retry_after_s() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    headers.insert(REQUEST_ID, request_id.clone());
+    response
+}
+
+/// A small JSON answer that nobody may keep.
+pub(super) fn json(
+    status: StatusCode,
+    content_type: &'static str,
+    document: &serde_json::Value,
+) -> Response<AnswerBody> {
+    let mut response = Response::new(Either::Left(Full::from(format!("{document}\n"))));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_becomes_a_whole_problem() {
+        let id = HeaderValue::from_static("id-1");
+        for &reason in Reason::ALL {
+            let answer = problem(reason, &id);
+            assert_eq!(answer.status(), reason.status());
+            let header = |name| answer.headers().get(&name).and_then(|value| value.to_str().ok());
+            let status = header(PROXY_STATUS).expect("proxy-status");
+            assert!(status.starts_with("wasm-host; error="), "{status}");
+            assert!(status.ends_with(&format!("details=\"{}\"", reason.label())), "{status}");
+            assert_eq!(header(RETRY_AFTER).is_some(), reason.retry_after_s().is_some());
+            assert_eq!(header(REQUEST_ID), Some("id-1"));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Checks of a request's head that hyper leaves to us, and what the guest gets to see of it.
+
+use crate::config::NetConfig;
+use crate::outcome::Reason;
+use crate::telemetry::RequestId;
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, Method, Version};
+
+/// Header fields of one request; hyper itself stops at its own, higher number.
+const FIELDS_MAX: usize = 100;
+
+/// The length of the longest path that a log line repeats.
+pub(super) const LOGGED_PATH_BYTES_MAX: usize = 1024;
+
+/// Refuses what no handler should see: too long, too large, or not routable.
+pub(super) fn check(head: &Parts, config: &NetConfig) -> Result<(), Reason> {
+    if uri_bytes(head) > config.uri_bytes_max {
+        return Err(Reason::UriTooLong);
+    }
+    let fields_bytes: usize =
+        head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if head.headers.len() > FIELDS_MAX || fields_bytes > config.header_bytes_max {
+        return Err(Reason::HeadersTooLarge);
+    }
+    if head.method == Method::CONNECT {
+        return Err(Reason::NotImplemented);
+    }
+    check_host(head)?;
+    match declared_length(&head.headers) {
+        Some(length) if length > config.body_bytes_max => Err(Reason::BodyTooLarge),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// RFC 9112 §3.2: an HTTP/1.1 request has exactly one `Host`, and it is an authority.
+fn check_host(head: &Parts) -> Result<(), Reason> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let valid = |host: &HeaderValue| {
+        host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()).is_some_and(|host| !host.as_str().contains('@'))
+    };
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if valid(host) => Ok(()),
+        (None, None) if head.version < Version::HTTP_11 => Ok(()),
+        (Some(_) | None, _) => Err(Reason::BadRequest),
+    }
+}
+
+fn uri_bytes(head: &Parts) -> usize {
+    let authority = head.uri.authority().map_or(0, |authority| authority.as_str().len());
+    authority + head.uri.path_and_query().map_or(0, |path| path.as_str().len())
+}
+
+/// The body's declared length; hyper refuses several of them and broken ones.
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Makes the head the guest's: one source of truth for the authority, and the request's id.
+pub(super) fn hand_over(head: &mut Parts, id: &RequestId, local: &str) {
+    if head.uri.authority().is_none() && !head.headers.contains_key(HOST) {
+        // HTTP/1.0 needs no Host; the address that was reached is the best there is.
+        let local = HeaderValue::from_str(local).expect("local address: digits, dots and colons");
+        head.headers.insert(HOST, local);
+    }
+    head.headers.insert(super::answer::REQUEST_ID, id.header_value());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn config() -> NetConfig {
+        let time = std::time::Duration::from_secs(1);
+        NetConfig {
+            listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+            connections_max: 1,
+            body_bytes_max: 10,
+            uri_bytes_max: 64,
+            header_bytes_max: 256,
+            header_timeout: time,
+            body_timeout: time,
+            drain_timeout: time,
+        }
+    }
+
+    fn checked(build: impl FnOnce(http::request::Builder) -> http::request::Builder) -> Result<(), Reason> {
+        let request = build(Request::builder().uri("/").header(HOST, "a.example"));
+        check(&request.body(()).expect("test request").into_parts().0, &config())
+    }
+
+    #[test]
+    fn each_limit_holds_on_both_sides() {
+        assert_eq!(checked(|request| request), Ok(()));
+        assert_eq!(checked(|request| request.uri(format!("/{}", "a".repeat(63)))), Ok(()));
+        assert_eq!(checked(|request| request.uri(format!("/{}", "a".repeat(64)))), Err(Reason::UriTooLong));
+        assert_eq!(checked(|request| request.header(CONTENT_LENGTH, "10")), Ok(()));
+        assert_eq!(checked(|request| request.header(CONTENT_LENGTH, "11")), Err(Reason::BodyTooLarge));
+        let room = 256 - "host".len() - "a.example".len() - 4 - "x".len() - 4;
+        assert_eq!(checked(|request| request.header("x", "a".repeat(room))), Ok(()));
+        let full = checked(|request| request.header("x", "a".repeat(room + 1)));
+        assert_eq!(full, Err(Reason::HeadersTooLarge));
+    }
+
+    #[test]
+    fn connect_and_strange_hosts_are_refused() {
+        assert_eq!(checked(|request| request.method("CONNECT")), Err(Reason::NotImplemented));
+        assert_eq!(checked(|request| request.header(HOST, "b.example")), Err(Reason::BadRequest));
+        for host in ["", "a b", "a/b", "user@a.example", "[::1"] {
+            let request = Request::builder().uri("/").header(HOST, host).body(()).expect("test request");
+            assert_eq!(check(&request.into_parts().0, &config()), Err(Reason::BadRequest), "{host:?}");
+        }
+        let none = Request::builder().uri("/").body(()).expect("test request");
+        assert_eq!(check(&none.into_parts().0, &config()), Err(Reason::BadRequest));
+        let old = Request::builder().uri("/").version(Version::HTTP_10).body(()).expect("test request");
+        assert_eq!(check(&old.into_parts().0, &config()), Ok(()));
+    }
+}

@@ -1,0 +1,76 @@
+//! Accepts connections, each under a permit; no client can make it stop accepting for good.
+
+use super::connection;
+use super::drain::DrainSignal;
+use super::service::{Host, Service};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// How long to wait when the system has no file descriptor left: connections that end free some.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// A bound socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// If the address is taken, not this machine's, or not allowed.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = TcpListener::bind(address).await?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
+    /// The address with its real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves connections until the host drains; they outlive this call.
+    pub async fn serve(self, host: Arc<Host>) {
+        let mut drain = host.drain.signal();
+        let permits = Arc::new(Semaphore::new(host.config.connections_max as usize));
+        loop {
+            let accept = async {
+                let permit = permits.clone().acquire_owned().await;
+                let permit = permit.expect("connection permits: the semaphore is never closed");
+                (permit, self.socket.accept().await)
+            };
+            let (permit, accepted) = tokio::select! {
+                accepted = accept => accepted,
+                () = drain.begun() => return,
+            };
+            match accepted {
+                Ok((stream, _peer)) => {
+                    let (host, drain) = (host.clone(), drain.clone());
+                    tokio::runtime::Handle::current().spawn(async move {
+                        let _permit = permit;
+                        serve_one(stream, host, drain).await;
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "accept failed");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    }
+}
+
+async fn serve_one(stream: TcpStream, host: Arc<Host>, drain: DrainSignal) {
+    // A socket without a local address was reset before it was looked at.
+    let Ok(local) = stream.local_addr() else { return };
+    let service = Service::new(host.clone(), local);
+    // What a client does wrong was answered, and what it asked for was recorded with its requests.
+    let _ = connection::serve(stream, service, &host.config, drain).await;
+}

@@ -1,0 +1,16 @@
+//! The network side: connections, requests' heads and bodies, and the host's own answers. The only
+//! place, next to the outbound client, that names hyper; it never runs a guest.
+
+mod answer;
+mod connection;
+mod drain;
+mod guest_body;
+mod head;
+mod listener;
+mod native;
+mod request_body;
+mod service;
+
+pub use drain::Drain;
+pub use listener::Listener;
+pub use service::Host;

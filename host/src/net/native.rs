@@ -1,0 +1,32 @@
+//! `/health` and `/ready`: answered by the I/O runtime alone. Neither touches a lock, a queue or a
+//! thread that a guest, a compile or a deployment can hold.
+
+use super::answer::{AnswerBody, json};
+use super::service::Host;
+use http::{Method, Request, Response, StatusCode};
+use serde_json::json;
+
+/// The native answer to this request, if it asks for one.
+pub(super) fn answer<B>(request: &Request<B>, host: &Host) -> Option<Response<AnswerBody>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    match request.uri().path() {
+        "/health" => Some(json(StatusCode::OK, "application/json", &json!({ "status": "ok" }))),
+        "/ready" => Some(ready(host)),
+        _ => None,
+    }
+}
+
+/// Ready to be sent requests: not draining, and able to preempt guests.
+fn ready(host: &Host) -> Response<AnswerBody> {
+    let (status, why) = if host.drain.draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining")
+    } else if !host.executor.healthy() {
+        (StatusCode::SERVICE_UNAVAILABLE, "executor_unhealthy")
+    } else {
+        (StatusCode::OK, "ready")
+    };
+    let instances = json!({ "live": host.admission.live(), "max": host.admission.instances_max() });
+    json(status, "application/json", &json!({ "status": why, "instances": instances }))
+}

@@ -1,0 +1,110 @@
+//! The two budgets of a request that time counts down: the wall deadline and the CPU time inside
+//! polls. Asked at every epoch tick, so that a guest that never returns is still stopped.
+
+use crate::outcome::Reason;
+use crate::telemetry::Exchange;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// What a request may still use. Shared by the job that polls the guest and the guest's store.
+#[derive(Debug)]
+pub struct Budget {
+    /// When the request must have ended; every other timeout derives from it.
+    pub deadline: Instant,
+    cpu_max_ns: u64,
+    /// The thread's CPU clock when the current poll began.
+    poll_began_ns: AtomicU64,
+    exchange: Arc<Exchange>,
+}
+
+impl Budget {
+    /// A budget that starts now.
+    pub fn new(timeout: Duration, cpu_time: Duration, exchange: Arc<Exchange>) -> Self {
+        Self {
+            deadline: Instant::now() + timeout,
+            cpu_max_ns: u64::try_from(cpu_time.as_nanos()).unwrap_or(u64::MAX),
+            poll_began_ns: AtomicU64::new(0),
+            exchange,
+        }
+    }
+
+    /// Marks the start of a poll on this thread.
+    pub fn begin_poll(&self) {
+        self.poll_began_ns.store(thread_cpu_ns(), Relaxed);
+    }
+
+    /// Marks the end of a poll on the same thread and books its CPU time.
+    pub fn end_poll(&self) {
+        self.exchange.add_cpu(self.poll_cpu_ns());
+    }
+
+    /// Which budget is spent, if one is. To be asked on the thread that polls, between
+    /// [`Self::begin_poll`] and [`Self::end_poll`].
+    pub fn spent(&self) -> Option<Reason> {
+        if Instant::now() >= self.deadline {
+            Some(Reason::GuestTimeout)
+        } else if self.exchange.cpu_ns() + self.poll_cpu_ns() >= self.cpu_max_ns {
+            Some(Reason::CpuLimit)
+        } else {
+            None
+        }
+    }
+
+    fn poll_cpu_ns(&self) -> u64 {
+        thread_cpu_ns().saturating_sub(self.poll_began_ns.load(Relaxed))
+    }
+}
+
+/// This thread's CPU clock: unlike wall time it does not count the time that the thread was not
+/// given a core, so a busy machine does not use up a guest's budget.
+fn thread_cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanoseconds) =
+        (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+    seconds * 1_000_000_000 + nanoseconds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::{RequestHead, RequestId};
+
+    fn exchange() -> Arc<Exchange> {
+        Exchange::new(RequestHead {
+            id: RequestId::from_client(None),
+            trace: None,
+            method: http::Method::GET,
+            path: String::new(),
+            handler: "test".into(),
+        })
+    }
+
+    #[test]
+    fn a_passed_deadline_is_spent_and_a_coming_one_is_not() {
+        let hour = Duration::from_secs(3600);
+        let passed = Budget::new(Duration::ZERO, hour, exchange());
+        passed.begin_poll();
+        assert_eq!(passed.spent(), Some(Reason::GuestTimeout));
+        let coming = Budget::new(hour, hour, exchange());
+        coming.begin_poll();
+        assert_eq!(coming.spent(), None);
+    }
+
+    #[test]
+    fn cpu_time_is_counted_inside_polls_and_waiting_is_not() {
+        let hour = Duration::from_secs(3600);
+        let exchange = exchange();
+        let budget = Budget::new(hour, Duration::from_millis(5), exchange.clone());
+        budget.begin_poll();
+        let waited = std::sync::mpsc::channel::<()>().1.recv_timeout(Duration::from_millis(20));
+        assert!(waited.is_err());
+        assert_eq!(budget.spent(), None, "waiting is not CPU time");
+        while budget.spent().is_none() {
+            std::hint::spin_loop();
+        }
+        assert_eq!(budget.spent(), Some(Reason::CpuLimit));
+        budget.end_poll();
+        assert!(exchange.cpu_ns() >= 5_000_000);
+    }
+}

@@ -1,0 +1,21 @@
+//! The sandbox: what a guest is, what it may use and how it is called. Together with
+//! [`crate::capabilities`] the only place that names wasmtime.
+
+mod body;
+mod budget;
+mod component;
+mod engine;
+mod handler;
+mod invoke;
+mod limiter;
+mod linker;
+mod response;
+mod shape;
+mod state;
+mod trap;
+
+pub use body::{BodyError, ResponseBody, Unfinished};
+pub use budget::Budget;
+pub use engine::{Sandbox, SandboxError};
+pub use handler::{Handler, HandlerSettings};
+pub use invoke::{GuestHead, invoke};

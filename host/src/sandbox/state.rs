@@ -1,0 +1,88 @@
+//! What one instance carries on the host's side: its WASI world, its limits and the record of the
+//! request it serves. Dropped with the instance, so nothing of one request reaches another.
+
+use super::handler::HandlerSettings;
+use super::limiter::Limiter;
+use super::response::ResponseWatch;
+use crate::capabilities::{GuestLog, Outbound};
+use crate::config::Limits;
+use crate::outcome::Reason;
+use crate::telemetry::Exchange;
+use std::sync::Arc;
+use std::time::Instant;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// Tells the built-in handler which instance it is.
+const INSTANCE_VARIABLE: &str = "WASM_HOST_INSTANCE";
+
+/// The data of a guest's store.
+pub(super) struct HostState {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outbound: Outbound,
+    table: ResourceTable,
+    pub(super) limiter: Limiter,
+    pub(super) response: ResponseWatch,
+    /// The budget that was spent, once the guest was stopped for it.
+    pub(super) stopped: Option<Reason>,
+    pub(super) exchange: Arc<Exchange>,
+}
+
+impl HostState {
+    /// A world for instance number `instance` that must be gone by `deadline`.
+    pub(super) fn new(
+        settings: &HandlerSettings,
+        limits: &Limits,
+        instance: u64,
+        deadline: Instant,
+        exchange: Arc<Exchange>,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles_max);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(limits.fields_bytes_max);
+        let log = GuestLog::new(exchange.clone(), limits.log_bytes_max);
+        let mut wasi = WasiCtx::builder();
+        wasi.allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(limits.random_bytes_max)
+            .envs(&settings.env)
+            .stdout(log.stream("stdout"))
+            .stderr(log.stream("stderr"));
+        if settings.tells_instance {
+            wasi.env(INSTANCE_VARIABLE, instance.to_string());
+        }
+        Self {
+            wasi: wasi.build(),
+            http,
+            outbound: Outbound::new(settings.outbound.clone(), deadline),
+            table,
+            limiter: Limiter::new(limits.memory_bytes_max),
+            response: ResponseWatch::default(),
+            stopped: None,
+            exchange,
+        }
+    }
+}
+
+impl Drop for HostState {
+    /// However the instance ended, what it held is known.
+    fn drop(&mut self) {
+        self.exchange.memory_peak(self.limiter.peak_bytes());
+    }
+}
+
+impl WasiView for HostState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for HostState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
+    }
+}

@@ -1,0 +1,51 @@
+//! Where log lines go: standard error, through a bounded queue and a thread of its own, so that a
+//! reader that stops reading costs lines and never a request.
+
+use tracing::Level;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Lines waiting for the writer; past this they are dropped and counted.
+const QUEUE_LINES_MAX: usize = 16 * 1024;
+
+/// Writes what is still queued when it is dropped, for about a second at most.
+pub struct LogGuard {
+    dropped: ErrorCounter,
+    _writer: WorkerGuard,
+}
+
+impl LogGuard {
+    /// Lines lost so far because the log was not read fast enough.
+    pub fn dropped_lines(&self) -> usize {
+        self.dropped.dropped_lines()
+    }
+}
+
+/// Starts the log of this process; call it once. `json` writes one object a line.
+///
+/// Only the host's own events are written: libraries log what guests do in their own words, unbounded.
+pub fn start(json: bool) -> LogGuard {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(QUEUE_LINES_MAX)
+        .lossy(true)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let dropped = writer.error_counter();
+    let own = Targets::new().with_target("wasm_host", Level::INFO);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false);
+    let layer = if json {
+        layer.json().flatten_event(true).with_filter(own).boxed()
+    } else {
+        layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter(own).boxed()
+    };
+    tracing_subscriber::registry().with(layer).init();
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(place = %panic.location().map_or_else(String::new, ToString::to_string),
+            thread = std::thread::current().name().unwrap_or("unnamed"),
+            message = panic.payload_as_str().unwrap_or("no message"), "host panic");
+    }));
+    LogGuard { dropped, _writer: guard }
+}
