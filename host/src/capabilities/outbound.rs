@@ -4,6 +4,7 @@
 use crate::config::Destination;
 use http::uri::{Authority, Scheme};
 use std::future::Future;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks, default_send_request};
@@ -28,10 +29,10 @@ impl Outbound {
     /// is resolved, so a name that was granted may lead anywhere its owner lets it.
     fn allows(&self, scheme: Option<&Scheme>, authority: &Authority) -> bool {
         let port = authority.port_u16().unwrap_or(if scheme == Some(&Scheme::HTTPS) { 443 } else { 80 });
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        self.granted.iter().any(|granted| {
-            granted.host.eq_ignore_ascii_case(host) && granted.port.is_none_or(|granted| granted == port)
-        })
+        let host = canonical(authority.host());
+        self.granted
+            .iter()
+            .any(|granted| granted.host == host && granted.port.is_none_or(|granted| granted == port))
     }
 
     /// The guest's timeouts, each at most what is left of the request's own time.
@@ -47,6 +48,15 @@ impl Outbound {
     }
 }
 
+/// A host as grants spell it: names in lower case, IPv6 addresses in one spelling and without brackets.
+fn canonical(host: &str) -> String {
+    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match literal.and_then(|address| address.parse::<Ipv6Addr>().ok()) {
+        Some(address) => address.to_string(),
+        None => host.to_ascii_lowercase(),
+    }
+}
+
 type Sent = Box<dyn Future<Output = Result<()>> + Send>;
 
 impl WasiHttpHooks for Outbound {
@@ -56,8 +66,7 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         _sent: Sent,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Sent)>> + Send> {
-        let allowed =
-            request.uri().authority().is_some_and(|to| self.allows(request.uri().scheme(), to));
+        let allowed = request.uri().authority().is_some_and(|to| self.allows(request.uri().scheme(), to));
         if !allowed {
             return Box::new(async { Err(Error::HttpRequestDenied) });
         }
@@ -97,7 +106,8 @@ mod tests {
     #[test]
     fn only_what_was_named_is_reachable() {
         let granted = outbound(&[("api.example", Some(443)), ("::1", Some(80)), ("any.example", None)]);
-        for allowed in ["https://api.example/", "https://API.example:443/", "http://[::1]/", "http://any.example:9/"]
+        for allowed in
+            ["https://api.example/", "https://API.example:443/", "http://[0:0::1]/", "http://any.example:9/"]
         {
             assert!(allows(&granted, allowed), "{allowed}");
         }

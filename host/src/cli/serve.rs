@@ -79,7 +79,9 @@ fn io_runtime() -> std::io::Result<Runtime> {
 fn bind(io: &Runtime, config: &Config) -> anyhow::Result<Listener> {
     let address = config.net.listen;
     io.block_on(Listener::bind(address)).with_context(|| {
-        format!("cannot listen on {address}: choose another address with --listen (port 0 takes any free one)")
+        format!(
+            "cannot listen on {address}: choose another address with --listen (port 0 takes any free one)"
+        )
     })
 }
 
@@ -112,7 +114,9 @@ fn unserved(config: &Config, error: SandboxError) -> Failure {
         SandboxError::Load(error) => Failure::Configuration(
             anyhow::Error::new(error).context(format!("cannot serve {}", config.source.shown())),
         ),
-        error @ (SandboxError::AddressSpace { .. } | SandboxError::Engine { .. }) => Failure::Other(error.into()),
+        error @ (SandboxError::AddressSpace { .. } | SandboxError::Engine { .. }) => {
+            Failure::Other(error.into())
+        }
     }
 }
 

@@ -85,9 +85,8 @@ mod tests {
             cx.waker().wake_by_ref();
             std::task::Poll::Pending
         });
-        let (runnable, task) = async_task::Builder::new()
-            .metadata(JobContext)
-            .spawn(|_| future, move |job| queue.push(job));
+        let (runnable, task) =
+            async_task::Builder::new().metadata(JobContext).spawn(|_| future, move |job| queue.push(job));
         task.detach();
         runnable.schedule();
     }

@@ -29,10 +29,7 @@ pub(super) struct Ticker {
 pub(super) struct Busy(Arc<Ticker>);
 
 impl Ticker {
-    pub(super) fn start(
-        slice: Duration,
-        tick: impl Fn() + Send + 'static,
-    ) -> io::Result<Arc<Self>> {
+    pub(super) fn start(slice: Duration, tick: impl Fn() + Send + 'static) -> io::Result<Arc<Self>> {
         let ticker = Arc::new(Self {
             busy: AtomicUsize::new(0),
             asleep: AtomicBool::new(false),
@@ -43,9 +40,8 @@ impl Ticker {
             waker: Mutex::new(None),
         });
         let shared = ticker.clone();
-        let thread = std::thread::Builder::new()
-            .name("ticker".to_owned())
-            .spawn(move || shared.run(slice, tick))?;
+        let thread =
+            std::thread::Builder::new().name("ticker".to_owned()).spawn(move || shared.run(slice, tick))?;
         *lock(&ticker.waker) = Some(thread.thread().clone());
         *lock(&ticker.thread) = Some(thread);
         Ok(ticker)

@@ -28,7 +28,8 @@ pub(super) fn problem(reason: Reason, request_id: &HeaderValue) -> Response<Answ
     let mut response = json(reason.status(), "application/problem+json", &document);
     let headers = response.headers_mut();
     let status = format!("wasm-host; error={}; details=\"{}\"", reason.proxy_error(), reason.label());
-    headers.insert(PROXY_STATUS, HeaderValue::try_from(status).expect("proxy-status: labels are visible ASCII"));
+    headers
+        .insert(PROXY_STATUS, HeaderValue::try_from(status).expect("proxy-status: labels are visible ASCII"));
     if let Some(seconds) = reason.retry_after_s() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

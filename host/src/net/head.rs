@@ -38,7 +38,10 @@ pub(super) fn check(head: &Parts, config: &NetConfig) -> Result<(), Reason> {
 fn check_host(head: &Parts) -> Result<(), Reason> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let valid = |host: &HeaderValue| {
-        host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()).is_some_and(|host| !host.as_str().contains('@'))
+        host.to_str()
+            .ok()
+            .and_then(|host| host.parse::<Authority>().ok())
+            .is_some_and(|host| !host.as_str().contains('@'))
     };
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if valid(host) => Ok(()),

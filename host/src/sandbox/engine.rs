@@ -8,8 +8,7 @@ use crate::config::{AdmissionConfig, CacheConfig, Limits};
 use bytesize::ByteSize;
 use std::path::{Path, PathBuf};
 use wasmtime::{
-    Cache, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
-    WasmBacktraceDetails,
+    Cache, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
 };
 
 /// What the host's own frames may use of a guest's stack beyond the guest's part; running out of
@@ -198,12 +197,9 @@ fn check_address_space(instances: u32, limits: &Limits, shape: &Shape) -> Result
         .saturating_add(stack);
     let needed = one.saturating_mul(u64::from(instances)).saturating_add(OTHER_ADDRESS_SPACE_BYTES);
     match rustix::process::getrlimit(rustix::process::Resource::As).current {
-        Some(allowed) if allowed < needed => Err(SandboxError::AddressSpace {
-            instances,
-            memory: limits.memory_bytes_max,
-            needed,
-            allowed,
-        }),
+        Some(allowed) if allowed < needed => {
+            Err(SandboxError::AddressSpace { instances, memory: limits.memory_bytes_max, needed, allowed })
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -240,4 +236,3 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
-

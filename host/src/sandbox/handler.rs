@@ -5,11 +5,15 @@ use super::component::LoadError;
 use super::linker;
 use super::state::HostState;
 use crate::config::{Destination, Limits};
+use crate::telemetry::Sampler;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+/// Failures a second whose details reach the log; each has its request's line in any case.
+const FAILURES_TOLD_MAX: u32 = 20;
 
 /// What a handler is called and granted.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub struct Handler {
     pub(super) limits: Limits,
     pub(super) settings: HandlerSettings,
     instances: AtomicU64,
+    /// Which of its failures are told in full.
+    pub(super) failures: Sampler,
 }
 
 impl Handler {
@@ -42,7 +48,13 @@ impl Handler {
     ) -> Result<Self, LoadError> {
         let component = Component::from_binary(engine, bytes).map_err(LoadError::Compile)?;
         let pre = linker::link(engine, &component)?;
-        Ok(Self { pre, limits, settings, instances: AtomicU64::new(0) })
+        Ok(Self {
+            pre,
+            limits,
+            settings,
+            instances: AtomicU64::new(0),
+            failures: Sampler::new(FAILURES_TOLD_MAX),
+        })
     }
 
     /// The handler's name.

@@ -39,7 +39,7 @@ pub async fn invoke<B>(
     let deadline = tokio::time::Instant::from_std(budget.deadline);
     let mut store = match store(&handler, &budget, &exchange) {
         Ok(store) => store,
-        Err(error) => return log(&error, exchange.fail(Reason::InstantiationFailed), &exchange),
+        Err(error) => return log(&error, exchange.fail(Reason::InstantiationFailed), &exchange, &handler),
     };
     let call = drive(&handler, &mut store, request, answer);
     let ended = tokio::time::timeout_at(deadline, call).await;
@@ -51,7 +51,7 @@ pub async fn invoke<B>(
     if let Some(failure) = failure {
         // The outcome is recorded before the store goes: whoever waits for head or body sees them
         // close when it does, and asks the exchange why.
-        failure.record(store.data(), &exchange);
+        failure.record(store.data(), &exchange, &handler);
     }
     drop(store);
 }
@@ -67,12 +67,12 @@ enum Failure {
 impl Failure {
     /// Ends the exchange with this failure, unless the guest's answer was finished before: then it
     /// stands, and only the log knows what came after.
-    fn record(&self, state: &HostState, exchange: &Exchange) {
+    fn record(&self, state: &HostState, exchange: &Exchange, handler: &Handler) {
         let reason = match self {
             Self::Guest(reason) => *reason,
-            Self::Call(error, stage) => state
-                .stopped
-                .unwrap_or_else(|| trap::classify(error, *stage, state.limiter.refused())),
+            Self::Call(error, stage) => {
+                state.stopped.unwrap_or_else(|| trap::classify(error, *stage, state.limiter.refused()))
+            }
         };
         if state.response.finished.load(Acquire) {
             tracing::warn!(request_id = %exchange.head.id, handler = &*exchange.head.handler,
@@ -83,7 +83,7 @@ impl Failure {
         if let Self::Call(error, _) = self
             && state.stopped.is_none()
         {
-            log(error, reason, exchange);
+            log(error, reason, exchange, handler);
         }
     }
 }
@@ -119,8 +119,7 @@ where
     };
     let mut http = store.data_mut().http();
     let request = http.new_incoming_request(Scheme::Http, request).map_err(at(Stage::Handle))?;
-    let outparam =
-        http.new_response_outparam_from_callback(on_response).map_err(at(Stage::Handle))?;
+    let outparam = http.new_response_outparam_from_callback(on_response).map_err(at(Stage::Handle))?;
     let incoming = proxy.wasi_http_incoming_handler();
     incoming.call_handle(&mut *store, request, outparam).await.map_err(at(Stage::Handle))?;
     let missing = *missing.lock().expect("missing: nothing panics while it is held");
@@ -157,9 +156,10 @@ fn store(
 }
 
 /// Writes what happened inside the guest to the log, and nowhere else.
-fn log(error: &wasmtime::Error, reason: Reason, exchange: &Exchange) {
-    tracing::warn!(request_id = %exchange.head.id, handler = &*exchange.head.handler,
-        reason = reason.label(), details = %escaped(trap::describe(error).as_bytes()), "guest failed");
+fn log(error: &wasmtime::Error, reason: Reason, exchange: &Exchange, handler: &Handler) {
+    let Some(untold) = handler.failures.admit() else { return };
+    tracing::warn!(request_id = %exchange.head.id, handler = &*exchange.head.handler, reason = reason.label(),
+        untold, details = %escaped(trap::describe(error).as_bytes()), "guest failed");
 }
 
 /// Pending once, and ready to be polled again at once.

@@ -100,8 +100,11 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let (outcome, wall) =
-            self.ending.get().copied().unwrap_or((Outcome::Failed(Reason::ClientGone), self.started.elapsed()));
+        let (outcome, wall) = self
+            .ending
+            .get()
+            .copied()
+            .unwrap_or((Outcome::Failed(Reason::ClientGone), self.started.elapsed()));
         let head = &self.head;
         macro_rules! line {
             ($level:ident, $reason:expr) => {

@@ -5,10 +5,12 @@ mod escape;
 mod exchange;
 mod log;
 mod request_id;
+mod sampler;
 mod trace_context;
 
 pub use escape::escaped;
 pub use exchange::{Exchange, RequestHead};
 pub use log::start as start_log;
 pub use request_id::RequestId;
+pub use sampler::Sampler;
 pub use trace_context::TraceParent;
