@@ -121,6 +121,9 @@ reasons! {
     /// The guest held more host resources than `--max-handles`.
     HandleLimit = "handle_limit", INTERNAL_SERVER_ERROR, "http_response_incomplete",
         "The handler holds more resources than it may.";
+    /// The guest put more into one set of header fields than `--max-fields`.
+    FieldsLimit = "fields_limit", INTERNAL_SERVER_ERROR, "http_response_incomplete",
+        "The handler set more header fields than it may.";
     /// The wall deadline (`--timeout`) passed.
     GuestTimeout = "guest_timeout", GATEWAY_TIMEOUT, "http_response_timeout",
         "The handler did not finish in time.";
@@ -165,6 +168,7 @@ impl Reason {
             | Self::MemoryLimit
             | Self::HostcallLimit
             | Self::HandleLimit
+            | Self::FieldsLimit
             | Self::GuestTimeout
             | Self::CpuLimit
             | Self::FuelExhausted

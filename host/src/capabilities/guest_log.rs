@@ -1,6 +1,6 @@
 //! A guest's standard output and error: log lines of its request, escaped and bounded.
 
-use crate::telemetry::{Exchange, escaped};
+use crate::telemetry::Exchange;
 use bytes::Bytes;
 use std::io;
 use std::pin::Pin;
@@ -13,8 +13,11 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// The longest log line; a longer one goes on in the next.
 const LINE_BYTES_MAX: usize = 4 * 1024;
-/// Bytes that a guest may write in one call.
-const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// What a line costs beside its bytes, so that a bound on bytes is one on lines, too: an empty line
+/// becomes a whole log event.
+const LINE_COST_BYTES: usize = 128;
+/// Bytes that a guest may write in one call, none of which can be preempted.
+const WRITE_BYTES_MAX: usize = 4 * 1024;
 
 /// The log of one request's guest: both of its streams share one bound.
 #[derive(Clone)]
@@ -47,30 +50,36 @@ struct Lines {
 impl Lines {
     fn write(&mut self, bytes: &[u8]) {
         fail::fail_point!("guest_log");
-        let before = self.log.bytes.fetch_add(bytes.len(), Relaxed);
-        let room = self.log.bytes_max.saturating_sub(before);
-        for &byte in &bytes[..bytes.len().min(room)] {
+        for &byte in bytes {
             if byte == b'\n' {
                 self.flush();
-            } else {
+            } else if self.pay(1) {
                 self.partial.push(byte);
                 if self.partial.len() == LINE_BYTES_MAX {
                     self.flush();
                 }
             }
         }
-        // Only the write that crosses the bound says so, and only once: the sum only grows.
-        if before <= self.log.bytes_max && bytes.len() > room {
-            self.flush();
-            self.emit(&format!("output cut: more than {} bytes in one request", self.log.bytes_max));
-        }
     }
 
     fn flush(&mut self) {
         let line = std::mem::take(&mut self.partial);
-        self.emit(&escaped(line.strip_suffix(b"\r").unwrap_or(&line)).to_string());
+        if self.pay(LINE_COST_BYTES) || !line.is_empty() {
+            self.emit(&String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)));
+        }
     }
 
+    /// Takes `bytes` from what is left; the first time there is not enough, says so.
+    fn pay(&mut self, bytes: usize) -> bool {
+        let before = self.log.bytes.fetch_add(bytes, Relaxed);
+        let max = self.log.bytes_max;
+        if before <= max && before + bytes > max {
+            self.emit(&format!("output cut: more than {max} bytes in one request"));
+        }
+        before + bytes <= max
+    }
+
+    /// Writes the line as a value of its own: the log quotes and escapes it.
     fn emit(&self, line: &str) {
         let head = &self.log.exchange.head;
         tracing::info!(request_id = %head.id, handler = &*head.handler, stream = self.name, line, "guest");

@@ -4,4 +4,4 @@ mod guest_log;
 mod outbound;
 
 pub use guest_log::GuestLog;
-pub use outbound::Outbound;
+pub use outbound::{Outbound, OutboundGrant};

@@ -7,32 +7,61 @@ use std::future::Future;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks, default_send_request};
 
 /// Bytes of one chunk of an outgoing body; two may wait.
-const CHUNK_BYTES_MAX: usize = 64 * 1024;
+const CHUNK_BYTES_MAX: usize = 16 * 1024;
+
+/// What one handler's guests may reach, and over how many connections together.
+#[derive(Clone, Debug)]
+pub struct OutboundGrant {
+    destinations: Arc<[Destination]>,
+    connections: Arc<Semaphore>,
+}
+
+impl OutboundGrant {
+    /// Grants `destinations` over `connections_max` connections at once.
+    pub fn new(destinations: &[Destination], connections_max: u32) -> Self {
+        Self {
+            destinations: destinations.into(),
+            connections: Arc::new(Semaphore::new(connections_max as usize)),
+        }
+    }
+}
 
 /// One instance's way out.
 #[derive(Debug)]
 pub struct Outbound {
-    granted: Arc<[Destination]>,
+    grant: OutboundGrant,
+    /// This instance's share of the connections.
+    connections: Arc<Semaphore>,
     deadline: Instant,
 }
 
 impl Outbound {
-    /// Lets requests go to `granted` until `deadline`.
-    pub fn new(granted: Arc<[Destination]>, deadline: Instant) -> Self {
-        Self { granted, deadline }
+    /// Lets requests go where `grant` says until `deadline`, over `connections_max` connections at once.
+    pub fn new(grant: OutboundGrant, connections_max: u32, deadline: Instant) -> Self {
+        Self { grant, connections: Arc::new(Semaphore::new(connections_max as usize)), deadline }
     }
 
     /// Whether a grant names this destination. Names are compared whole and without case; nothing
     /// is resolved, so a name that was granted may lead anywhere its owner lets it.
-    fn allows(&self, scheme: Option<&Scheme>, authority: &Authority) -> bool {
-        let port = authority.port_u16().unwrap_or(if scheme == Some(&Scheme::HTTPS) { 443 } else { 80 });
+    pub fn allows(&self, tls: bool, authority: &str) -> bool {
+        let Ok(authority) = authority.parse::<Authority>() else { return false };
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let host = canonical(authority.host());
-        self.granted
+        self.grant
+            .destinations
             .iter()
             .any(|granted| granted.host == host && granted.port.is_none_or(|granted| granted == port))
+    }
+
+    /// A connection of the instance's and of the handler's; none is waited for.
+    fn connection(&self) -> Result<[OwnedSemaphorePermit; 2]> {
+        let permit =
+            |of: &Arc<Semaphore>| of.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached);
+        Ok([permit(&self.connections)?, permit(&self.grant.connections)?])
     }
 
     /// The guest's timeouts, each at most what is left of the request's own time.
@@ -66,10 +95,15 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         _sent: Sent,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Sent)>> + Send> {
-        let allowed = request.uri().authority().is_some_and(|to| self.allows(request.uri().scheme(), to));
-        if !allowed {
+        let uri = request.uri();
+        let tls = uri.scheme() != Some(&Scheme::HTTP);
+        if !uri.authority().is_some_and(|to| self.allows(tls, to.as_str())) {
             return Box::new(async { Err(Error::HttpRequestDenied) });
         }
+        let permits = match self.connection() {
+            Ok(permits) => permits,
+            Err(error) => return Box::new(async { Err(error) }),
+        };
         let options = self.clamp(options);
         let deadline = tokio::time::Instant::from_std(self.deadline);
         Box::new(async move {
@@ -77,6 +111,7 @@ impl WasiHttpHooks for Outbound {
             let send = tokio::time::timeout_at(deadline, default_send_request(request, Some(options)));
             let (response, connection) = send.await.map_err(|_| Error::ConnectionTimeout)??;
             let connection = async move {
+                let _permits = permits;
                 tokio::time::timeout_at(deadline, connection).await.map_err(|_| Error::ConnectionTimeout)?
             };
             Ok((response.map(http_body_util::BodyExt::boxed_unsync), Box::new(connection) as Sent))
@@ -93,14 +128,14 @@ mod tests {
     use super::*;
 
     fn outbound(granted: &[(&str, Option<u16>)]) -> Outbound {
-        let granted =
+        let granted: Vec<_> =
             granted.iter().map(|&(host, port)| Destination { host: host.to_owned(), port }).collect();
-        Outbound::new(granted, Instant::now() + Duration::from_secs(5))
+        Outbound::new(OutboundGrant::new(&granted, 3), 2, Instant::now() + Duration::from_secs(5))
     }
 
     fn allows(outbound: &Outbound, uri: &str) -> bool {
         let uri: http::Uri = uri.parse().expect("test uri");
-        outbound.allows(uri.scheme(), uri.authority().expect("test uri"))
+        outbound.allows(uri.scheme() == Some(&Scheme::HTTPS), uri.authority().expect("test uri").as_str())
     }
 
     #[test]
@@ -122,6 +157,17 @@ mod tests {
             assert!(!allows(&granted, denied), "{denied}");
         }
         assert!(!allows(&outbound(&[]), "http://localhost/"));
+    }
+
+    #[test]
+    fn connections_are_bounded_for_an_instance_and_for_its_handler() {
+        let first = outbound(&[]);
+        let second = Outbound::new(first.grant.clone(), 2, first.deadline);
+        let held = [first.connection(), first.connection(), second.connection()];
+        assert!(held.iter().all(Result::is_ok));
+        assert!(first.connection().is_err() && second.connection().is_err());
+        drop(held);
+        assert!(second.connection().is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::exit::Failure;
 use super::welcome;
 use crate::admission::Admission;
+use crate::capabilities::OutboundGrant;
 use crate::config::{Config, HandlerSource, LogFormat};
 use crate::executor::Executor;
 use crate::net::{Drain, Host, Listener};
@@ -11,6 +12,7 @@ use crate::telemetry;
 use anyhow::Context;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -18,6 +20,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const IO_THREADS_MAX: usize = 8;
 /// Threads that resolve names for outbound requests.
 const RESOLVER_THREADS_MAX: usize = 16;
+/// How long the I/O threads may take to go home; one that resolves a name may take longer.
+const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Serves until the process is told to stop. `warnings` are logged once the host is up.
 pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Failure> {
@@ -60,8 +64,10 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
     if dropped_lines > 0 {
         tracing::warn!(dropped_lines, "log lines were dropped: they were not read fast enough");
     }
-    // Connections first, then the threads behind them.
-    io.shutdown_background();
+    // Guests first, since one that is polled without the I/O threads' timers panics, then what is left
+    // of the connections. Each has written its line of the log by then.
+    host.executor.stop();
+    io.shutdown_timeout(SHUTDOWN_TIME_MAX);
     drop(host);
     Ok(())
 }
@@ -102,7 +108,7 @@ fn load(sandbox: &Sandbox, config: &Config) -> Result<crate::sandbox::Handler, F
     let settings = HandlerSettings {
         name: config.source.name().into(),
         env,
-        outbound: config.grants.outbound.clone().into(),
+        outbound: OutboundGrant::new(&config.grants.outbound, config.grants.outbound_max),
         tells_instance: matches!(config.source, HandlerSource::BuiltIn),
     };
     sandbox.handler(settings).map_err(|error| unserved(config, error.into()))
@@ -124,17 +130,16 @@ fn unserved(config: &Config, error: SandboxError) -> Failure {
 /// is left after `--drain-timeout` is cut. A second signal ends the process at once.
 async fn run(host: &Host, signals: &mut Signals) {
     let name = signals.next().await;
-    let draining = host.drain.remaining();
-    tracing::info!(signal = name, connections = draining, "draining");
+    tracing::info!(signal = name, instances = host.admission.live(), "draining");
     host.drain.begin();
     let finished = async {
         if tokio::time::timeout(host.config.drain_timeout, host.drain.finished()).await.is_ok() {
             return 0;
         }
-        let cut = host.drain.remaining();
+        let cut = host.admission.live();
         host.drain.cut();
         // The cut ones are answered at once; only a client that does not read is not waited for.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), host.drain.finished()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), host.drain.finished()).await;
         cut
     };
     tokio::select! {

@@ -54,6 +54,8 @@ pub struct NetConfig {
     pub header_bytes_max: usize,
     /// How long a client may take to send a request's head.
     pub header_timeout: Duration,
+    /// How long a client may leave a response unread.
+    pub write_timeout: Duration,
     /// How long a guest that reads a body waits for the client's next bytes.
     pub body_timeout: Duration,
     /// How long running requests may go on once the host is told to stop.
@@ -80,6 +82,23 @@ pub struct ExecutorConfig {
     pub threads: NonZeroU32,
     /// The longest a guest runs before it goes to the back of the queue: one epoch tick.
     pub slice: Duration,
+    /// CPU time after which a job leaves the threads of normal priority.
+    pub busy_after: Duration,
+    /// CPU time after which a job gets only what the others leave.
+    pub hog_after: Duration,
+    /// The nice value of `busy` threads.
+    pub busy_nice: i32,
+    /// What `hog` threads run at.
+    pub hog_priority: HogPriority,
+}
+
+/// What `hog` threads run at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HogPriority {
+    /// `SCHED_IDLE`: only when nothing else runs.
+    Idle,
+    /// A nice value.
+    Nice(i32),
 }
 
 /// What one instance may use. A fresh instance serves every request.
@@ -105,6 +124,8 @@ pub struct Limits {
     pub fields_bytes_max: usize,
     /// Bytes of standard output and error that reach the log.
     pub log_bytes_max: usize,
+    /// Outbound connections at once.
+    pub outbound_max: u32,
 }
 
 /// What a guest is granted by name. Nothing else is reachable.
@@ -114,6 +135,8 @@ pub struct Grants {
     pub env: Vec<(String, String)>,
     /// Destinations of outbound HTTP.
     pub outbound: Vec<Destination>,
+    /// Outbound connections of all instances at once.
+    pub outbound_max: u32,
 }
 
 /// One destination that outbound requests may reach.

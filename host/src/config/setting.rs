@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use super::mistake::{Mistake, Origin, Refusal};
 use super::source::HandlerSource;
-use super::{AdmissionConfig, CacheConfig, Config, ExecutorConfig, Grants, Limits, LogFormat, NetConfig};
+use super::{
+    AdmissionConfig, CacheConfig, Config, ExecutorConfig, Grants, HogPriority, Limits, LogFormat, NetConfig,
+};
 
 pub use table::SETTINGS;
 
@@ -180,6 +182,7 @@ fn blank() -> Config {
             header_bytes_max: 0,
             header_timeout: Duration::ZERO,
             body_timeout: Duration::ZERO,
+            write_timeout: Duration::ZERO,
             drain_timeout: Duration::ZERO,
         },
         admission: AdmissionConfig {
@@ -188,7 +191,14 @@ fn blank() -> Config {
             queue_max: 0,
             queue_timeout: Duration::ZERO,
         },
-        executor: ExecutorConfig { threads: NonZeroU32::MIN, slice: Duration::ZERO },
+        executor: ExecutorConfig {
+            threads: NonZeroU32::MIN,
+            slice: Duration::ZERO,
+            busy_after: Duration::ZERO,
+            hog_after: Duration::ZERO,
+            busy_nice: 0,
+            hog_priority: HogPriority::Idle,
+        },
         limits: Limits {
             timeout: Duration::ZERO,
             cpu_time: Duration::ZERO,
@@ -200,6 +210,7 @@ fn blank() -> Config {
             random_bytes_max: 0,
             fields_bytes_max: 0,
             log_bytes_max: 0,
+            outbound_max: 0,
         },
         grants: Grants::default(),
         log_format: LogFormat::Human,

@@ -1,6 +1,8 @@
 //! A job: one guest's future with what surrounds every poll of it, the CPU meter and the wall that
 //! keeps a panic of the host inside the request that met it.
 
+use super::place::Whereabouts;
+use super::turns::HandlerKey;
 use crate::outcome::Reason;
 use crate::sandbox::Budget;
 use crate::telemetry::Exchange;
@@ -9,14 +11,72 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll};
 
-/// What the run queue knows about a job.
-pub(super) struct JobContext;
+/// A job that is ready to be polled.
+pub(super) type Runnable = async_task::Runnable<JobContext>;
+
+/// What the scheduler knows about a job.
+#[derive(Debug)]
+pub(super) struct JobContext {
+    pub(super) handler: HandlerKey,
+    pub(super) whereabouts: Whereabouts,
+    /// Set once nobody waits for the job any more: its next poll drops the guest.
+    cancelled: Arc<AtomicBool>,
+    budget: Arc<Budget>,
+    exchange: Arc<Exchange>,
+}
+
+impl JobContext {
+    pub(super) fn new(handler: HandlerKey, budget: Arc<Budget>, exchange: Arc<Exchange>) -> Self {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        Self { handler, whereabouts: Whereabouts::default(), cancelled, budget, exchange }
+    }
+
+    /// CPU time that the job has used.
+    pub(super) fn cpu_ns(&self) -> u64 {
+        self.exchange.cpu_ns()
+    }
+
+    /// Asks for the job's end.
+    pub(super) fn cancel(&self) {
+        self.cancelled.store(true, SeqCst);
+    }
+
+    /// Whether what is left of the job is to tidy up, which is done without delay: it gives an
+    /// instance and a permit back.
+    pub(super) fn ending(&self) -> bool {
+        self.cancelled.load(SeqCst) || self.budget.ending()
+    }
+
+    /// Records that the job goes down with the thread that held it.
+    #[cfg(feature = "failpoints")]
+    pub(super) fn lose(&self) {
+        self.exchange.fail(Reason::ExecutorLost);
+    }
+
+    /// Tells the guest's side that the threads that poll it have a low priority.
+    pub(super) fn demoted(&self) {
+        self.budget.demote();
+    }
+
+    /// The job's future.
+    pub(super) fn job<P>(&self, guest: impl Future<Output = ()> + Send + 'static, permit: P) -> Job<P> {
+        Job {
+            guest: Some(Box::pin(guest)),
+            cancelled: self.cancelled.clone(),
+            budget: self.budget.clone(),
+            exchange: self.exchange.clone(),
+            _permit: permit,
+        }
+    }
+}
 
 /// Polls a guest until it ends; gives the permit back after the guest is gone.
 pub(super) struct Job<P> {
     guest: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    cancelled: Arc<AtomicBool>,
     budget: Arc<Budget>,
     exchange: Arc<Exchange>,
     /// Declared last, dropped last.
@@ -24,15 +84,6 @@ pub(super) struct Job<P> {
 }
 
 impl<P> Job<P> {
-    pub(super) fn new(
-        guest: impl Future<Output = ()> + Send + 'static,
-        budget: Arc<Budget>,
-        exchange: Arc<Exchange>,
-        permit: P,
-    ) -> Self {
-        Self { guest: Some(Box::pin(guest)), budget, exchange, _permit: permit }
-    }
-
     /// Drops the guest; a panic on its way out is the request's own, too.
     fn bury(&mut self) {
         let guest = self.guest.take();
@@ -53,15 +104,19 @@ impl<P: Unpin> Future for Job<P> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let job = &mut *self;
-        let Some(guest) = &mut job.guest else { return Poll::Ready(()) };
-        job.budget.begin_poll();
-        // After a panic the guest is dropped unseen: nothing half-changed is looked at again.
-        let polled = catch_unwind(AssertUnwindSafe(|| guest.as_mut().poll(cx)));
-        job.budget.end_poll();
-        match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(())) => {}
-            Err(panic) => job.panicked(panic),
+        if let Some(guest) = &mut job.guest
+            && !job.cancelled.load(SeqCst)
+            && !job.budget.stopped()
+        {
+            job.budget.begin_poll();
+            // After a panic the guest is dropped unseen: nothing half-changed is looked at again.
+            let polled = catch_unwind(AssertUnwindSafe(|| guest.as_mut().poll(cx)));
+            job.budget.end_poll();
+            match polled {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(())) => {}
+                Err(panic) => job.panicked(panic),
+            }
         }
         job.bury();
         Poll::Ready(())

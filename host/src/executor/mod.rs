@@ -1,39 +1,70 @@
-//! The executor: the threads that poll guests, the queue that feeds them and the ticker that takes
+//! The executor: the threads that poll guests, the queues that feed them and the ticker that takes
 //! a thread back from a guest that does not return it. Nothing else ever polls a guest.
 
+mod class;
 mod job;
+mod place;
+mod priority;
 mod run_queue;
+mod scheduler;
+mod supervisor;
 mod threads;
 mod ticker;
+mod turns;
 
 use crate::config::ExecutorConfig;
 use crate::sandbox::Budget;
 use crate::telemetry::Exchange;
-use job::{Job, JobContext};
-use run_queue::RunQueue;
+use class::Thresholds;
+use job::JobContext;
+use priority::Priorities;
+use scheduler::Scheduler;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::task::Waker;
+use supervisor::Supervisor;
 use threads::Threads;
 use ticker::Ticker;
 
-/// Starts jobs, and ends with its last job.
+/// Starts jobs; dropped, it ends those that are left.
 pub struct Executor {
-    queue: Arc<RunQueue>,
+    scheduler: Arc<Scheduler>,
     ticker: Arc<Ticker>,
-    threads: Threads,
+    threads: Arc<Threads>,
+    supervisor: Supervisor,
 }
 
 /// A job seen from outside: dropping it ends the guest at its next tick, wherever it is.
 #[must_use = "dropping the handle cancels the job"]
 pub struct JobHandle {
-    task: async_task::Task<(), JobContext>,
+    /// None once the job goes on by itself.
+    task: Option<async_task::Task<(), JobContext>>,
+    waker: Waker,
+    scheduler: Arc<Scheduler>,
 }
 
 impl JobHandle {
     /// Lets the job go on by itself, to the end of its budget at most.
-    pub fn detach(self) {
-        self.task.detach();
+    pub fn detach(mut self) {
+        if let Some(task) = self.task.take() {
+            task.detach();
+        }
+    }
+}
+
+impl Drop for JobHandle {
+    fn drop(&mut self) {
+        let Some(task) = self.task.take() else { return };
+        let context = task.metadata();
+        context.cancel();
+        // Queued, it is taken out of turn; waiting, it is woken; running, it is rescheduled at its
+        // next tick. In each case its next poll drops the guest, on a thread of normal priority.
+        if let Some(job) = context.whereabouts.take_out() {
+            self.scheduler.hasten(job);
+        }
+        task.detach();
+        self.waker.wake_by_ref();
     }
 }
 
@@ -48,10 +79,13 @@ impl Executor {
         io: &tokio::runtime::Handle,
         tick: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let queue = Arc::new(RunQueue::default());
+        let thresholds = Thresholds::new(config.busy_after, config.hog_after);
+        let scheduler = Arc::new(Scheduler::new(config.threads, thresholds));
         let ticker = Ticker::start(config.slice, tick)?;
-        let threads = Threads::start(config.threads, &queue, io)?;
-        Ok(Self { queue, ticker, threads })
+        let priorities = Priorities { busy_nice: config.busy_nice, hog: config.hog_priority };
+        let threads = Arc::new(Threads::start(config.threads, &scheduler, priorities, io)?);
+        let supervisor = Supervisor::start(threads.clone(), ticker.clone())?;
+        Ok(Self { scheduler, ticker, threads, supervisor })
     }
 
     /// Queues `guest`. `permit` is given back once the guest is gone, which is after it ended or
@@ -63,15 +97,29 @@ impl Executor {
         exchange: Arc<Exchange>,
         permit: P,
     ) -> JobHandle {
-        let job = Job::new(guest, budget, exchange, (permit, self.ticker.busy()));
-        let queue = self.queue.clone();
-        let schedule = move |runnable| queue.push(runnable);
-        let (runnable, task) = async_task::Builder::new().metadata(JobContext).spawn(|_| job, schedule);
-        runnable.schedule();
-        JobHandle { task }
+        // One handler for now: its jobs share one turn.
+        let context = JobContext::new(0, budget, exchange);
+        let permit = (permit, self.ticker.busy());
+        let scheduler = self.scheduler.clone();
+        let schedule = move |job| scheduler.schedule(job);
+        let (job, task) = async_task::Builder::new()
+            .metadata(context)
+            .spawn(|context| context.job(guest, permit), schedule);
+        let waker = job.waker();
+        job.schedule();
+        JobHandle { task: Some(task), waker, scheduler: self.scheduler.clone() }
     }
 
-    /// Whether guests can be preempted: the ticker is alive and on time.
+    /// Ends every job and waits for the threads: a slice at most, or one host call.
+    pub fn stop(&self) {
+        self.supervisor.stop();
+        self.scheduler.close();
+        self.threads.join();
+        self.scheduler.clear();
+        self.ticker.stop();
+    }
+
+    /// Whether guests can be preempted: the threads are alive and the ticker is on time.
     pub fn healthy(&self) -> bool {
         self.ticker.healthy() && self.threads.all_alive()
     }
@@ -79,8 +127,6 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        self.queue.close();
-        self.threads.join();
-        self.ticker.stop();
+        self.stop();
     }
 }

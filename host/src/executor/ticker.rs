@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{JoinHandle, Thread};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Ticks without a job before the ticker goes to sleep: waking it costs a fresh request more than
@@ -15,6 +15,8 @@ const STALE_AFTER: Duration = Duration::from_secs(1);
 
 /// Shared by the ticker's thread and everyone who has work for it.
 pub(super) struct Ticker {
+    slice: Duration,
+    tick: Box<dyn Fn() + Send + Sync>,
     busy: AtomicUsize,
     asleep: AtomicBool,
     stopped: AtomicBool,
@@ -22,29 +24,41 @@ pub(super) struct Ticker {
     /// Milliseconds from the start to the last tick.
     last_tick_ms: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
-    waker: Mutex<Option<Thread>>,
 }
 
 /// Keeps the ticker awake while it lives.
 pub(super) struct Busy(Arc<Ticker>);
 
 impl Ticker {
-    pub(super) fn start(slice: Duration, tick: impl Fn() + Send + 'static) -> io::Result<Arc<Self>> {
+    pub(super) fn start(slice: Duration, tick: impl Fn() + Send + Sync + 'static) -> io::Result<Arc<Self>> {
         let ticker = Arc::new(Self {
+            slice,
+            tick: Box::new(tick),
             busy: AtomicUsize::new(0),
             asleep: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             started: Instant::now(),
             last_tick_ms: AtomicU64::new(0),
             thread: Mutex::new(None),
-            waker: Mutex::new(None),
         });
-        let shared = ticker.clone();
-        let thread =
-            std::thread::Builder::new().name("ticker".to_owned()).spawn(move || shared.run(slice, tick))?;
-        *lock(&ticker.waker) = Some(thread.thread().clone());
-        *lock(&ticker.thread) = Some(thread);
+        ticker.revive()?;
         Ok(ticker)
+    }
+
+    /// Starts the thread if it does not run; returns whether it had to.
+    ///
+    /// # Errors
+    /// If the system refuses a thread.
+    pub(super) fn revive(self: &Arc<Self>) -> io::Result<bool> {
+        let mut running = lock(&self.thread);
+        if self.stopped.load(SeqCst) || running.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return Ok(false);
+        }
+        let shared = self.clone();
+        self.asleep.store(false, SeqCst);
+        let thread = std::thread::Builder::new().name("ticker".to_owned());
+        *running = Some(thread.spawn(move || shared.run())?);
+        Ok(true)
     }
 
     /// Announces work that must be preempted.
@@ -77,17 +91,18 @@ impl Ticker {
     }
 
     fn wake(&self) {
-        if let Some(thread) = &*lock(&self.waker) {
-            thread.unpark();
+        if let Some(thread) = &*lock(&self.thread) {
+            thread.thread().unpark();
         }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the ticker is the one thread whose work is to sleep")]
-    fn run(&self, slice: Duration, tick: impl Fn()) {
+    fn run(&self) {
         let mut idle_ticks = 0;
         while !self.stopped.load(SeqCst) {
-            std::thread::sleep(slice);
-            tick();
+            std::thread::sleep(self.slice);
+            fail::fail_point!("ticker", |_| ());
+            (self.tick)();
             let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.last_tick_ms.store(now_ms, Relaxed);
             idle_ticks = if self.busy.load(SeqCst) == 0 { idle_ticks + 1 } else { 0 };

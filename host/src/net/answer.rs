@@ -11,7 +11,7 @@ use http_body_util::{Either, Full};
 pub(super) type AnswerBody = Either<Full<Bytes>, GuestBody>;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+pub(super) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// The answer to a request that ended for `reason` before a head was sent. It says nothing that a
 /// guest said, and nothing about the inside of the host.

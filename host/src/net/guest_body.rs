@@ -1,6 +1,8 @@
 //! A guest's response body on its way to the client: the request's last stretch, and the place
 //! that knows how it ended.
 
+use super::drain::DrainSignal;
+use super::socket::Peer;
 use crate::executor::JobHandle;
 use crate::outcome::{Outcome, Reason};
 use crate::sandbox::ResponseBody;
@@ -12,7 +14,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
-use tokio::time::Sleep;
 
 /// Why the connection is cut in the middle of a response: HTTP/1.1 closes without the last chunk.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +27,12 @@ pub(super) struct GuestBody {
     /// The guest; none once the body has ended.
     job: Option<JobHandle>,
     deadline: Instant,
-    alarm: Option<Pin<Box<Sleep>>>,
+    drain: DrainSignal,
+    /// Rings when there is no more time for the body; made once somebody has to wait for it.
+    alarm: Option<Pin<Box<dyn Future<Output = Reason> + Send>>>,
     length: Length,
+    /// Reset when the body is cut, where a mere close would make it look whole.
+    reset: Option<Peer>,
     sent_bytes: u64,
 }
 
@@ -48,9 +53,11 @@ impl GuestBody {
         exchange: Arc<Exchange>,
         job: JobHandle,
         deadline: Instant,
+        drain: DrainSignal,
         length: Length,
+        reset: Option<Peer>,
     ) -> Self {
-        Self { inner, exchange, job: Some(job), deadline, alarm: None, length, sent_bytes: 0 }
+        Self { inner, exchange, job: Some(job), deadline, drain, alarm: None, length, reset, sent_bytes: 0 }
     }
 
     /// Everything the client is owed was handed over.
@@ -74,6 +81,9 @@ impl GuestBody {
         let reason = self.exchange.fail(reason);
         // Dropping the handle ends the guest.
         self.job = None;
+        if let Some(peer) = &self.reset {
+            peer.reset();
+        }
         Poll::Ready(Some(Err(Cut(reason))))
     }
 
@@ -84,9 +94,18 @@ impl GuestBody {
         }
     }
 
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = self.deadline.into();
-        self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline))).as_mut().poll(cx)
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        let (deadline, drain) = (self.deadline.into(), &self.drain);
+        let alarm = self.alarm.get_or_insert_with(|| {
+            let mut drain = drain.clone();
+            Box::pin(async move {
+                tokio::select! {
+                    () = tokio::time::sleep_until(deadline) => Reason::GuestTimeout,
+                    () = drain.was_cut() => Reason::Draining,
+                }
+            })
+        });
+        alarm.as_mut().poll(cx)
     }
 }
 
@@ -108,7 +127,13 @@ impl Body for GuestBody {
                 body.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 match body.length {
                     Length::Declared(length) if body.sent_bytes > length => body.cut(Reason::BodyMismatch),
-                    Length::Declared(_) | Length::Open | Length::None => Poll::Ready(Some(Ok(frame))),
+                    Length::Declared(_) | Length::Open | Length::None => {
+                        // Trailers are the end: hyper does not ask again.
+                        if frame.is_trailers() {
+                            body.complete();
+                        }
+                        Poll::Ready(Some(Ok(frame)))
+                    }
                 }
             }
             Poll::Ready(Some(Err(_))) => body.cut(body.unfinished()),
@@ -117,7 +142,7 @@ impl Body for GuestBody {
                 Poll::Ready(None)
             }
             Poll::Pending => match body.poll_alarm(cx) {
-                Poll::Ready(()) => body.cut(Reason::GuestTimeout),
+                Poll::Ready(reason) => body.cut(reason),
                 Poll::Pending => Poll::Pending,
             },
         }

@@ -7,6 +7,7 @@ use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Version};
+use std::net::SocketAddr;
 
 /// Header fields of one request; hyper itself stops at its own, higher number.
 const FIELDS_MAX: usize = 100;
@@ -36,6 +37,10 @@ pub(super) fn check(head: &Parts, config: &NetConfig) -> Result<(), Reason> {
 
 /// RFC 9112 §3.2: an HTTP/1.1 request has exactly one `Host`, and it is an authority.
 fn check_host(head: &Parts) -> Result<(), Reason> {
+    // Names of users are not routed, and credentials do not belong here (RFC 9110 §4.2.4).
+    if head.uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(Reason::BadRequest);
+    }
     let mut hosts = head.headers.get_all(HOST).iter();
     let valid = |host: &HeaderValue| {
         host.to_str()
@@ -61,10 +66,10 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Makes the head the guest's: one source of truth for the authority, and the request's id.
-pub(super) fn hand_over(head: &mut Parts, id: &RequestId, local: &str) {
+pub(super) fn hand_over(head: &mut Parts, id: &RequestId, local: SocketAddr) {
     if head.uri.authority().is_none() && !head.headers.contains_key(HOST) {
         // HTTP/1.0 needs no Host; the address that was reached is the best there is.
-        let local = HeaderValue::from_str(local).expect("local address: digits, dots and colons");
+        let local = HeaderValue::try_from(local.to_string()).expect("local address: digits, dots and colons");
         head.headers.insert(HOST, local);
     }
     head.headers.insert(super::answer::REQUEST_ID, id.header_value());
@@ -85,6 +90,7 @@ mod tests {
             header_bytes_max: 256,
             header_timeout: time,
             body_timeout: time,
+            write_timeout: time,
             drain_timeout: time,
         }
     }

@@ -1,13 +1,12 @@
 //! Accepts connections, each under a permit; no client can make it stop accepting for good.
 
 use super::connection;
-use super::drain::DrainSignal;
-use super::service::{Host, Service};
+use super::service::Host;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 /// How long to wait when the system has no file descriptor left: connections that end free some.
@@ -55,7 +54,9 @@ impl Listener {
                     let (host, drain) = (host.clone(), drain.clone());
                     tokio::runtime::Handle::current().spawn(async move {
                         let _permit = permit;
-                        serve_one(stream, host, drain).await;
+                        // What a client does wrong was answered, and what it asked for is recorded
+                        // with its requests.
+                        let _ = connection::serve(stream, &host, drain).await;
                     });
                 }
                 Err(error) => {
@@ -65,12 +66,4 @@ impl Listener {
             }
         }
     }
-}
-
-async fn serve_one(stream: TcpStream, host: Arc<Host>, drain: DrainSignal) {
-    // A socket without a local address was reset before it was looked at.
-    let Ok(local) = stream.local_addr() else { return };
-    let service = Service::new(host.clone(), local);
-    // What a client does wrong was answered, and what it asked for was recorded with its requests.
-    let _ = connection::serve(stream, service, &host.config, drain).await;
 }

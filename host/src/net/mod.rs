@@ -10,6 +10,7 @@ mod listener;
 mod native;
 mod request_body;
 mod service;
+mod socket;
 
 pub use drain::Drain;
 pub use listener::Listener;

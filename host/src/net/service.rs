@@ -1,11 +1,12 @@
 //! The way of one request: checked, admitted, given to an instance, and its answer sent back.
 
-use super::answer::{AnswerBody, REQUEST_ID, problem};
-use super::drain::Drain;
+use super::answer::{AnswerBody, PROXY_STATUS, REQUEST_ID, problem};
+use super::drain::{Drain, DrainSignal};
 use super::guest_body::{GuestBody, Length};
 use super::head::{self, LOGGED_PATH_BYTES_MAX};
 use super::native;
 use super::request_body::RequestBody;
+use super::socket::Peer;
 use crate::admission::Admission;
 use crate::config::NetConfig;
 use crate::executor::{Executor, JobHandle};
@@ -13,11 +14,16 @@ use crate::outcome::Reason;
 use crate::sandbox::{Budget, GuestHead, Handler, invoke};
 use crate::telemetry::{Exchange, RequestHead, RequestId, TraceParent};
 use http::header::CONTENT_LENGTH;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 use http_body_util::Either;
 use hyper::body::Incoming;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
@@ -40,12 +46,13 @@ pub struct Host {
 pub(super) struct Service {
     host: Arc<Host>,
     local: SocketAddr,
+    peer: Peer,
 }
 
 impl Service {
-    /// A service for a connection to the address `local`.
-    pub(super) fn new(host: Arc<Host>, local: SocketAddr) -> Self {
-        Self { host, local }
+    /// A service for the connection of `peer` to the address `local`.
+    pub(super) fn new(host: Arc<Host>, local: SocketAddr, peer: Peer) -> Self {
+        Self { host, local, peer }
     }
 
     /// Answers one request. Dropping it while it waits ends the guest: the client is gone.
@@ -54,7 +61,7 @@ impl Service {
             return answer;
         }
         let exchange = Exchange::new(describe(&request, self.host.handler.name()));
-        match self.serve(request, &exchange).await {
+        match contained(self.serve(request, &exchange)).await {
             Ok(answer) => answer,
             Err(reason) => {
                 let reason = exchange.fail(reason);
@@ -76,7 +83,8 @@ impl Service {
             return Err(Reason::Draining);
         }
         let permit = host.admission.admit().await?;
-        head::hand_over(&mut head, &exchange.head.id, &self.local.to_string());
+        let version = head.version;
+        head::hand_over(&mut head, &exchange.head.id, self.local);
         let config = &host.config;
         let (body, faults) =
             RequestBody::new(body, config.body_bytes_max, config.body_timeout, exchange.clone());
@@ -87,8 +95,11 @@ impl Service {
         let request = Request::from_parts(head, body);
         let guest = invoke(host.handler.clone(), request, tx, budget.clone(), exchange.clone());
         let job = host.executor.spawn(guest, budget, exchange.clone(), permit);
-        let head = self.await_head(rx, faults, deadline, exchange).await?;
-        Ok(respond(head, exchange, job, deadline))
+        let mut drain = host.drain.signal();
+        let head = self.await_head(rx, faults, deadline, &mut drain, exchange).await?;
+        // HTTP/1.0 has no last chunk that could be missing: there only a reset says that it is.
+        let reset = (version < Version::HTTP_11).then(|| self.peer.clone());
+        respond(head, exchange, job, deadline, drain, reset)
     }
 
     /// Waits for the guest's head, or for whatever ends the request before there is one. The
@@ -98,9 +109,9 @@ impl Service {
         head: oneshot::Receiver<GuestHead>,
         mut faults: oneshot::Receiver<Reason>,
         deadline: Instant,
+        drain: &mut DrainSignal,
         exchange: &Exchange,
     ) -> Result<GuestHead, Reason> {
-        let mut drain = self.host.drain.signal();
         tokio::select! {
             biased;
             // A body that nobody reads any more has no faults: the channel just closes.
@@ -113,6 +124,7 @@ impl Service {
             },
             () = tokio::time::sleep_until(deadline.into()) => Err(Reason::GuestTimeout),
             () = drain.was_cut() => Err(Reason::Draining),
+            () = self.peer.gone() => Err(Reason::ClientGone),
         }
     }
 }
@@ -135,18 +147,35 @@ fn respond(
     exchange: &Arc<Exchange>,
     job: JobHandle,
     deadline: Instant,
-) -> Response<AnswerBody> {
+    drain: DrainSignal,
+    reset: Option<Peer>,
+) -> Result<Response<AnswerBody>, Reason> {
     let (mut parts, body) = head.into_parts();
-    parts.headers.insert(REQUEST_ID, exchange.head.id.header_value());
-    exchange.answer(parts.status);
+    // What the host says about itself is not for guests to say.
+    parts.headers.remove(PROXY_STATUS);
+    let id = exchange.head.id.header_value();
+    parts.headers.try_insert(REQUEST_ID, id).map_err(|_| Reason::GuestBadResponse)?;
     let bodiless = exchange.head.method == Method::HEAD
         || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let length = match declared {
         _ if bodiless => Length::None,
+        Some(1..) if body.is_end_stream() => return Err(Reason::BodyMismatch),
         Some(length) => Length::Declared(length),
         None => Length::Open,
     };
-    let body = GuestBody::new(body, exchange.clone(), job, deadline, length);
-    Response::from_parts(parts, Either::Right(body))
+    exchange.answer(parts.status);
+    let body = GuestBody::new(body, exchange.clone(), job, deadline, drain, length, reset);
+    Ok(Response::from_parts(parts, Either::Right(body)))
+}
+
+/// Runs the request's side of the host; a panic in it is this request's own.
+async fn contained<T>(request: impl Future<Output = Result<T, Reason>>) -> Result<T, Reason> {
+    let mut request = pin!(request);
+    poll_fn(|cx| {
+        // After a panic the future is dropped unseen: nothing half-changed is looked at again.
+        catch_unwind(AssertUnwindSafe(|| request.as_mut().poll(cx)))
+            .unwrap_or(Poll::Ready(Err(Reason::HostPanic)))
+    })
+    .await
 }

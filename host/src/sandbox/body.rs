@@ -1,11 +1,11 @@
 //! Bodies on their way through the sandbox, without the names of the engine: what the network side
 //! reads from a guest and what it feeds to one.
 
+use super::response::Finished;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Acquire};
+use std::sync::atomic::Ordering::Acquire;
 use std::task::{Context, Poll};
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -46,15 +46,11 @@ impl From<BodyError> for Error {
 /// [`Unfinished`]. Cancel safe: dropping it makes the guest's next write fail.
 pub struct ResponseBody {
     frames: WasiBody,
-    finished: Arc<AtomicBool>,
+    finished: Finished,
 }
 
 impl ResponseBody {
-    pub(super) fn new(frames: WasiBody, finished: Arc<AtomicBool>) -> Self {
-        if frames.is_end_stream() {
-            // No body was ever taken: nothing is left to finish.
-            finished.store(true, std::sync::atomic::Ordering::Release);
-        }
+    pub(super) fn new(frames: WasiBody, finished: Finished) -> Self {
         Self { frames, finished }
     }
 }

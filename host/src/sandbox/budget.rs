@@ -4,7 +4,7 @@
 use crate::outcome::Reason;
 use crate::telemetry::Exchange;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// What a request may still use. Shared by the job that polls the guest and the guest's store.
@@ -15,6 +15,9 @@ pub struct Budget {
     cpu_max_ns: u64,
     /// The thread's CPU clock when the current poll began.
     poll_began_ns: AtomicU64,
+    demoted: AtomicBool,
+    stopped: AtomicBool,
+    returned: AtomicBool,
     exchange: Arc<Exchange>,
 }
 
@@ -25,6 +28,9 @@ impl Budget {
             deadline: Instant::now() + timeout,
             cpu_max_ns: u64::try_from(cpu_time.as_nanos()).unwrap_or(u64::MAX),
             poll_began_ns: AtomicU64::new(0),
+            demoted: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            returned: AtomicBool::new(false),
             exchange,
         }
     }
@@ -49,6 +55,36 @@ impl Budget {
         } else {
             None
         }
+    }
+
+    /// From now on threads of a low priority poll the guest.
+    pub fn demote(&self) {
+        self.demoted.store(true, Relaxed);
+    }
+
+    /// Whether threads of a low priority poll the guest.
+    pub(super) fn demoted(&self) -> bool {
+        self.demoted.load(Relaxed)
+    }
+
+    /// The guest is not to be polled again.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Relaxed);
+    }
+
+    /// Whether the guest is not to be polled again, because a budget is spent.
+    pub fn stopped(&self) -> bool {
+        self.stopped.load(Relaxed)
+    }
+
+    /// The guest has returned; what is left is to take its instance down.
+    pub(super) fn finish(&self) {
+        self.returned.store(true, Relaxed);
+    }
+
+    /// Whether the guest computes no more.
+    pub fn ending(&self) -> bool {
+        self.stopped() || self.returned.load(Relaxed)
     }
 
     fn poll_cpu_ns(&self) -> u64 {

@@ -7,6 +7,7 @@ use super::shape::Shape;
 use crate::config::{AdmissionConfig, CacheConfig, Limits};
 use bytesize::ByteSize;
 use std::path::{Path, PathBuf};
+use wasmtime::component::Component;
 use wasmtime::{
     Cache, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
 };
@@ -16,7 +17,8 @@ use wasmtime::{
 const HOST_STACK_BYTES: usize = 1536 * 1024;
 /// Frames in a trap's backtrace.
 const BACKTRACE_FRAMES_MAX: usize = 16;
-/// Core instances of one component; a Python component has about thirty.
+/// Core instances, memories and tables of one component: a Python component has about thirty
+/// instances. Instances are only counted; memories and tables take address space as the component asks.
 const CORE_INSTANCES_MAX: u32 = 256;
 /// Elements of one table at least; a JavaScript engine has about ten thousand.
 const TABLE_ELEMENTS: u64 = 20_000;
@@ -60,69 +62,76 @@ pub enum SandboxError {
     Load(#[from] LoadError),
 }
 
-/// The engine, and how a component becomes a [`Handler`] of it.
+/// The engine and the component it was laid out for.
 pub struct Sandbox {
     engine: Engine,
+    component: Component,
     limits: Limits,
-    checked: Checked,
     /// Things worth telling the operator, none of which keeps the host from serving.
     pub warnings: Vec<String>,
 }
 
 impl Sandbox {
-    /// Lays out a sandbox for the component in `path`.
+    /// Compiles the component in `path` and lays out a sandbox for it. Takes seconds for a large one:
+    /// never to be called on the I/O runtime or on an executor thread.
     pub fn for_file(
         path: &Path,
         limits: Limits,
         admission: AdmissionConfig,
         cache: &CacheConfig,
     ) -> Result<Self, SandboxError> {
-        Self::new(Checked::from_file(path)?, limits, admission, cache)
+        Self::new(&Checked::from_file(path)?, limits, admission, cache)
     }
 
-    /// Lays out a sandbox for a component in memory.
+    /// The same for a component in memory.
     pub fn for_bytes(
         bytes: &[u8],
         limits: Limits,
         admission: AdmissionConfig,
         cache: &CacheConfig,
     ) -> Result<Self, SandboxError> {
-        Self::new(Checked::from_bytes(bytes.to_vec())?, limits, admission, cache)
+        Self::new(&Checked::from_bytes(bytes.to_vec())?, limits, admission, cache)
     }
 
     fn new(
-        checked: Checked,
+        checked: &Checked,
         limits: Limits,
         admission: AdmissionConfig,
         cache: &CacheConfig,
     ) -> Result<Self, SandboxError> {
-        let shape = checked.shape;
+        let mut shape = checked.shape;
         if shape.memory_bytes_min > limits.memory_bytes_max {
             let (needed, allowed) = (shape.memory_bytes_min, limits.memory_bytes_max);
             return Err(LoadError::MemoryMinimum { needed, allowed }.into());
         }
-        let instances = admission.instances.get();
-        check_address_space(instances, &limits, &shape)?;
-        let mut config = Config::new();
-        code(&mut config, &limits);
-        memory(&mut config, &limits);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, &limits, &shape)));
         let mut warnings = Vec::new();
-        match open_cache(cache) {
-            Ok(cache) => config.cache(cache),
-            Err(why) => {
-                warnings.push(format!("compiled code is not cached: {why}"));
-                config.cache(None)
-            }
+        let cache = open_cache(cache).unwrap_or_else(|why| {
+            warnings.push(format!("compiled code is not cached: {why}"));
+            None
+        });
+        let instances = admission.instances.get();
+        let compile = |shape: &Shape| -> Result<_, SandboxError> {
+            check_address_space(instances, &limits, shape)?;
+            let mut config = Config::new();
+            code(&mut config, &limits);
+            memory(&mut config, &limits);
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, &limits, shape)));
+            config.cache(cache.clone());
+            let engine = Engine::new(&config).map_err(|source| SandboxError::Engine { instances, source })?;
+            let component = Component::from_binary(&engine, &checked.bytes).map_err(LoadError::Compile)?;
+            Ok((engine, component))
         };
-        let engine = Engine::new(&config).map_err(|source| SandboxError::Engine { instances, source })?;
-        Ok(Self { engine, limits, checked, warnings })
+        let (mut engine, mut component) = compile(&shape)?;
+        // The bytes say what is declared; what is instantiated more than once, only the compiler knows.
+        if component.resources_required().is_some_and(|required| shape.cover(&required)) {
+            (engine, component) = compile(&shape)?;
+        }
+        Ok(Self { engine, component, limits, warnings })
     }
 
-    /// Compiles the component and links it. Takes seconds for a large one: never call it on the I/O
-    /// runtime or on an executor thread.
+    /// Links the component.
     pub fn handler(&self, settings: HandlerSettings) -> Result<Handler, LoadError> {
-        Handler::new(&self.engine, &self.checked.bytes, self.limits, settings)
+        Handler::new(&self.engine, &self.component, self.limits, settings)
     }
 
     /// Advances the epoch: every running guest is asked for its budgets at its next check.
@@ -167,12 +176,12 @@ fn pool(instances: u32, limits: &Limits, shape: &Shape) -> PoolingAllocationConf
     let memory_bytes = usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX);
     pool.total_component_instances(instances)
         .total_stacks(instances)
-        .total_core_instances(instances.saturating_mul(shape.core_instances.clamp(1, CORE_INSTANCES_MAX)))
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES_MAX))
         .total_memories(instances.saturating_mul(shape.memories))
         .total_tables(instances.saturating_mul(shape.tables))
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
-        .max_memories_per_component(shape.memories)
-        .max_tables_per_component(shape.tables)
+        .max_memories_per_component(CORE_INSTANCES_MAX)
+        .max_tables_per_component(CORE_INSTANCES_MAX)
         .max_memories_per_module(shape.memories)
         .max_tables_per_module(shape.tables)
         .table_elements(elements)
@@ -227,12 +236,16 @@ fn default_cache_directory() -> Option<PathBuf> {
 }
 
 fn private_directory(directory: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let mode = std::fs::metadata(directory)?.permissions().mode();
-    if mode & 0o022 != 0 {
-        let why = format!("others may write to it (mode {:o}), and what is in it is run", mode & 0o777);
-        return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, why));
+    let found = std::fs::metadata(directory)?;
+    let refuse = |why| Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, why));
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return refuse(format!("it belongs to user {}, and what is in it is run", found.uid()));
+    }
+    if found.mode() & 0o022 != 0 {
+        let mode = found.mode() & 0o777;
+        return refuse(format!("others may write to it (mode {mode:o}), and what is in it is run"));
     }
     Ok(())
 }

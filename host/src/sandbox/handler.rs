@@ -4,7 +4,8 @@
 use super::component::LoadError;
 use super::linker;
 use super::state::HostState;
-use crate::config::{Destination, Limits};
+use crate::capabilities::OutboundGrant;
+use crate::config::Limits;
 use crate::telemetry::Sampler;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -23,7 +24,7 @@ pub struct HandlerSettings {
     /// Its environment variables.
     pub env: Vec<(String, String)>,
     /// Where its outbound requests may go.
-    pub outbound: Arc<[Destination]>,
+    pub outbound: OutboundGrant,
     /// Whether it is told the number of its instance (`WASM_HOST_INSTANCE`), which only the built-in
     /// handler is: it lets a guest see how much the host serves.
     pub tells_instance: bool,
@@ -42,12 +43,11 @@ pub struct Handler {
 impl Handler {
     pub(super) fn new(
         engine: &Engine,
-        bytes: &[u8],
+        component: &Component,
         limits: Limits,
         settings: HandlerSettings,
     ) -> Result<Self, LoadError> {
-        let component = Component::from_binary(engine, bytes).map_err(LoadError::Compile)?;
-        let pre = linker::link(engine, &component)?;
+        let pre = linker::link(engine, component)?;
         Ok(Self {
             pre,
             limits,

@@ -1,26 +1,23 @@
 //! One request through one instance: made, called, and gone, whatever the guest does.
 
-use super::body::{BodyError, ResponseBody};
+use super::answer::{Answer, GuestHead};
+use super::body::BodyError;
 use super::budget::Budget;
 use super::handler::Handler;
 use super::state::HostState;
 use super::trap::{self, Stage};
 use crate::outcome::Reason;
-use crate::telemetry::{Exchange, escaped};
+use crate::telemetry::Exchange;
 use bytes::Bytes;
 use http_body::Body;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering::Acquire;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
-
-/// The head of a guest's response, with the body that follows.
-pub type GuestHead = http::Response<ResponseBody>;
 
 /// Serves `request` with a fresh instance of `handler`. The response's head goes out through
 /// `answer` as soon as the guest sets it; without one, `answer` closes, and the exchange says why.
@@ -37,54 +34,72 @@ pub async fn invoke<B>(
     B: Body<Data = Bytes, Error = BodyError> + Send + 'static,
 {
     let deadline = tokio::time::Instant::from_std(budget.deadline);
+    // Outlives the store, also in a panic: the store records how the request ended, and whoever
+    // waits for the head looks there once this closes.
+    let mut answer = Some(answer);
     let mut store = match store(&handler, &budget, &exchange) {
         Ok(store) => store,
-        Err(error) => return log(&error, exchange.fail(Reason::InstantiationFailed), &exchange, &handler),
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "cannot make a store");
+            exchange.fail(Reason::InstantiationFailed);
+            return;
+        }
     };
-    let call = drive(&handler, &mut store, request, answer);
+    let call = drive(&handler, &mut store, request, &mut answer);
     let ended = tokio::time::timeout_at(deadline, call).await;
     let failure = match ended {
         Ok(Ok(())) => None,
         Ok(Err(failure)) => Some(failure),
-        Err(_) => Some(Failure::Guest(Reason::GuestTimeout)),
+        Err(_) => Some(Failure::Late),
     };
     if let Some(failure) = failure {
         // The outcome is recorded before the store goes: whoever waits for head or body sees them
         // close when it does, and asks the exchange why.
-        failure.record(store.data(), &exchange, &handler);
+        failure.record(store.data(), &handler);
+    }
+    if budget.demoted() {
+        // Taking the instance down locks what every request needs: not on a thread of low priority.
+        budget.finish();
+        YieldOnce::default().await;
     }
     drop(store);
 }
 
 /// What kept a guest from doing its part.
 enum Failure {
-    /// It returned without an answer, or did not return in time.
-    Guest(Reason),
+    /// It did not return in time.
+    Late,
     /// The call failed.
     Call(wasmtime::Error, Stage),
 }
 
 impl Failure {
-    /// Ends the exchange with this failure, unless the guest's answer was finished before: then it
-    /// stands, and only the log knows what came after.
-    fn record(&self, state: &HostState, exchange: &Exchange, handler: &Handler) {
-        let reason = match self {
-            Self::Guest(reason) => *reason,
+    fn record(&self, state: &HostState, handler: &Handler) {
+        match self {
+            Self::Late => conclude(Reason::GuestTimeout, None, state, handler),
             Self::Call(error, stage) => {
-                state.stopped.unwrap_or_else(|| trap::classify(error, *stage, state.limiter.refused()))
+                let reason = trap::classify(error, *stage, state.limiter.refused());
+                conclude(reason, Some(error), state, handler);
             }
-        };
-        if state.response.finished.load(Acquire) {
-            tracing::warn!(request_id = %exchange.head.id, handler = &*exchange.head.handler,
-                reason = reason.label(), "guest failed after its answer");
-            return;
         }
-        let reason = exchange.fail(reason);
-        if let Self::Call(error, _) = self
-            && state.stopped.is_none()
-        {
-            log(error, reason, exchange, handler);
-        }
+    }
+}
+
+/// Ends the exchange for `reason`, unless the guest's answer was finished before: then it stands, and
+/// only the log knows what came after. What happened inside the guest goes to the log and nowhere else.
+fn conclude(reason: Reason, error: Option<&wasmtime::Error>, state: &HostState, handler: &Handler) {
+    let answered = state.response.answered();
+    let (reason, what) = match answered {
+        true => (reason, "guest failed after its answer"),
+        false => (state.exchange.fail(reason), "guest failed"),
+    };
+    // That a deadline passed is told by the request's own line.
+    if (error.is_some() || answered)
+        && let Some(untold) = handler.failures.admit()
+    {
+        let details = error.map(trap::describe);
+        tracing::warn!(request_id = %state.exchange.head.id, handler = &*state.exchange.head.handler,
+            reason = reason.label(), untold, details, "{what}");
     }
 }
 
@@ -92,7 +107,7 @@ async fn drive<B>(
     handler: &Handler,
     store: &mut Store<HostState>,
     request: http::Request<B>,
-    answer: oneshot::Sender<GuestHead>,
+    answer: &mut Option<oneshot::Sender<GuestHead>>,
 ) -> Result<(), Failure>
 where
     B: Body<Data = Bytes, Error = BodyError> + Send + 'static,
@@ -100,34 +115,19 @@ where
     fail::fail_point!("invoke");
     let at = |stage| move |error| Failure::Call(error, stage);
     let proxy = handler.pre.instantiate_async(&mut *store).await.map_err(at(Stage::Instantiate))?;
-    let finished = store.data().response.finished.clone();
-    let missing = Arc::new(Mutex::new(Some(Reason::GuestNoResponse)));
-    let on_response = {
-        let missing = missing.clone();
-        move |response: Result<http::Response<_>, _>| {
-            let refused = match response {
-                Ok(response) if response.status().is_informational() => Some(Reason::GuestBadResponse),
-                Ok(response) => {
-                    // Nobody listening means that the client went away, which others record.
-                    let _ = answer.send(response.map(|body| ResponseBody::new(body, finished)));
-                    None
-                }
-                Err(_code) => Some(Reason::GuestError),
-            };
-            *missing.lock().expect("missing: nothing panics while it is held") = refused;
-        }
-    };
-    let mut http = store.data_mut().http();
+    let state = store.data_mut();
+    let answer = Answer::new(answer.take(), state.response.sent.clone(), state.exchange.clone());
+    let mut http = state.http();
     let request = http.new_incoming_request(Scheme::Http, request).map_err(at(Stage::Handle))?;
-    let outparam = http.new_response_outparam_from_callback(on_response).map_err(at(Stage::Handle))?;
+    let outparam = http
+        .new_response_outparam_from_callback(|response| answer.give(response))
+        .map_err(at(Stage::Handle))?;
     let incoming = proxy.wasi_http_incoming_handler();
-    incoming.call_handle(&mut *store, request, outparam).await.map_err(at(Stage::Handle))?;
-    let missing = *missing.lock().expect("missing: nothing panics while it is held");
-    missing.map_or(Ok(()), |reason| Err(Failure::Guest(reason)))
+    incoming.call_handle(&mut *store, request, outparam).await.map_err(at(Stage::Handle))
 }
 
 fn store(
-    handler: &Handler,
+    handler: &Arc<Handler>,
     budget: &Arc<Budget>,
     exchange: &Arc<Exchange>,
 ) -> wasmtime::Result<Store<HostState>> {
@@ -141,28 +141,22 @@ fn store(
         store.set_fuel(fuel)?;
     }
     store.set_epoch_deadline(1);
-    let budget = budget.clone();
-    store.epoch_deadline_callback(move |mut store| {
-        Ok(match budget.spent() {
-            Some(reason) => {
-                store.data_mut().stopped = Some(reason);
-                UpdateDeadline::Interrupt
-            }
-            // Back to the end of the run queue: tokio's own yield could be polled again at once.
-            None => UpdateDeadline::YieldCustom(1, Box::pin(YieldOnce { yielded: false })),
-        })
+    let (budget, handler) = (budget.clone(), handler.clone());
+    store.epoch_deadline_callback(move |store| {
+        if let Some(reason) = budget.spent() {
+            conclude(reason, None, store.data(), &handler);
+            // Not by a trap: unwinding and dropping the instance is left to whoever polls next, and
+            // that is a thread of normal priority.
+            budget.stop();
+        }
+        // Back to the end of the run queue: tokio's own yield could be polled again at once.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(YieldOnce::default())))
     });
     Ok(store)
 }
 
-/// Writes what happened inside the guest to the log, and nowhere else.
-fn log(error: &wasmtime::Error, reason: Reason, exchange: &Exchange, handler: &Handler) {
-    let Some(untold) = handler.failures.admit() else { return };
-    tracing::warn!(request_id = %exchange.head.id, handler = &*exchange.head.handler, reason = reason.label(),
-        untold, details = %escaped(trap::describe(error).as_bytes()), "guest failed");
-}
-
 /// Pending once, and ready to be polled again at once.
+#[derive(Default)]
 struct YieldOnce {
     yielded: bool,
 }

@@ -1,6 +1,7 @@
 //! What a guest may import: all of WASI 0.2 as an empty world (no environment, arguments, files or
 //! sockets unless granted) and wasi:http. What is not here is refused at start, by name.
 
+use super::bounds;
 use super::component::LoadError;
 use super::response;
 use super::state::HostState;
@@ -19,6 +20,10 @@ const PROVIDED: &[&str] = &[
     "wasi:sockets/",
 ];
 
+/// Interfaces of which functions are wrapped, at the version of the library: others find them, too.
+const TYPES: &str = "wasi:http/types@0.2.12";
+const OUTGOING_HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
+
 const HANDLER: &str = "wasi:http/incoming-handler@0.2";
 
 /// Links `component` against everything the host provides.
@@ -34,7 +39,12 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    response::watch(&mut linker)?;
+    linker.allow_shadowing(true);
+    let mut types = linker.instance(TYPES)?;
+    response::watch(&mut types)?;
+    bounds::bound_requests(&mut types)?;
+    bounds::deny_early(&mut linker.instance(OUTGOING_HANDLER)?)?;
+    linker.allow_shadowing(false);
     Ok(linker)
 }
 

@@ -1,7 +1,9 @@
 //! The sandbox: what a guest is, what it may use and how it is called. Together with
 //! [`crate::capabilities`] the only place that names wasmtime.
 
+mod answer;
 mod body;
+mod bounds;
 mod budget;
 mod component;
 mod engine;
@@ -14,8 +16,9 @@ mod shape;
 mod state;
 mod trap;
 
+pub use answer::GuestHead;
 pub use body::{BodyError, ResponseBody, Unfinished};
 pub use budget::Budget;
 pub use engine::{Sandbox, SandboxError};
 pub use handler::{Handler, HandlerSettings};
-pub use invoke::{GuestHead, invoke};
+pub use invoke::invoke;

@@ -1,72 +1,106 @@
-//! Knows whether the guest finished its response's body.
+//! Knows which response the guest sent, and whether it finished that response's body.
 //!
 //! WASI calls a body that was not finished incomplete (`wasi:http/types.outgoing-body`).
 //! wasmtime-wasi-http aborts one that the guest drops, but one that goes down with its whole store
-//! ends like a finished one: a guest killed in the middle would look complete to its client. Two
-//! functions are therefore wrapped: the one that hands out a response's body, to know it again, and
-//! the one that finishes a body.
+//! ends like a finished one: a guest killed in the middle would look complete to its client. Three
+//! functions are therefore wrapped: the one that hands out a response's body, the one that sends a
+//! response and the one that finishes a body.
 
 use super::state::HostState;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Release};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use std::sync::{Arc, OnceLock};
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource};
+use wasmtime::component::{LinkerInstance, Resource};
 use wasmtime_wasi_http::p2::bindings::http::types::{
-    ErrorCode, HostOutgoingBody as _, HostOutgoingResponse as _,
+    ErrorCode, HostOutgoingBody as _, HostOutgoingResponse as _, HostResponseOutparam as _,
 };
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
-use wasmtime_wasi_http::p2::types::HostOutgoingResponse;
+use wasmtime_wasi_http::p2::types::{HostOutgoingResponse, HostResponseOutparam};
 use wasmtime_wasi_http::{FieldMap, WasiHttpView};
 
-/// The interface whose functions are wrapped. Any 0.2 version finds it.
-const TYPES: &str = "wasi:http/types@0.2.12";
+/// Whether a body was finished; shared with whoever reads it.
+pub(super) type Finished = Arc<AtomicBool>;
 
-/// Which body is the response's, and whether it was finished.
+/// The bodies of the responses that a guest made, and which of them was sent. Bounded by the guest's
+/// handles.
 #[derive(Debug, Default)]
 pub(super) struct ResponseWatch {
-    body: Option<u32>,
-    pub(super) finished: Arc<AtomicBool>,
+    by_body: HashMap<u32, Finished>,
+    by_response: HashMap<u32, Finished>,
+    /// Set by the response that was sent.
+    pub(super) sent: Arc<OnceLock<Finished>>,
 }
 
-/// Wraps the two functions in `linker`.
-pub(super) fn watch(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
-    let mut types = linker.instance(TYPES)?;
+impl ResponseWatch {
+    /// Whether the guest has sent a response and finished its body.
+    pub(super) fn answered(&self) -> bool {
+        self.sent.get().is_some_and(|finished| finished.load(Acquire))
+    }
+}
+
+/// Wraps the functions of `wasi:http/types`.
+pub(super) fn watch(types: &mut LinkerInstance<'_, HostState>) -> wasmtime::Result<()> {
     types.func_wrap("[method]outgoing-response.body", body)?;
-    types.func_wrap("[static]outgoing-body.finish", finish)?;
-    linker.allow_shadowing(false);
-    Ok(())
+    types.func_wrap("[static]response-outparam.set", set)?;
+    types.func_wrap("[static]outgoing-body.finish", finish)
 }
 
-type BodyResult = (Result<Resource<HostOutgoingBody>, ()>,);
+type BodyResult = Result<Resource<HostOutgoingBody>, ()>;
 
 fn body(
     mut store: StoreContextMut<'_, HostState>,
     (response,): (Resource<HostOutgoingResponse>,),
-) -> wasmtime::Result<BodyResult> {
+) -> wasmtime::Result<(BodyResult,)> {
     let state = store.data_mut();
+    let response_rep = response.rep();
     let body = state.http().body(response)?;
     if let Ok(body) = &body {
-        state.response.body = Some(body.rep());
+        let finished = Finished::default();
+        state.response.by_body.insert(body.rep(), finished.clone());
+        state.response.by_response.insert(response_rep, finished);
     }
     Ok((body,))
 }
 
-type Finish = (Resource<HostOutgoingBody>, Option<Resource<FieldMap>>);
+type ResponseResult = Result<Resource<HostOutgoingResponse>, ErrorCode>;
+
+fn set(
+    mut store: StoreContextMut<'_, HostState>,
+    (outparam, response): (Resource<HostResponseOutparam>, ResponseResult),
+) -> wasmtime::Result<()> {
+    let state = store.data_mut();
+    if let Ok(response) = &response {
+        let taken = state.response.by_response.remove(&response.rep());
+        // A body that was never taken is empty, and nothing is left to finish.
+        let finished = taken.unwrap_or_else(|| Arc::new(AtomicBool::new(true)));
+        // A second response cannot be sent: there is one outparam.
+        let _ = state.response.sent.set(finished);
+    }
+    state.http().set(outparam, response)
+}
+
+type FinishParams = (Resource<HostOutgoingBody>, Option<Resource<FieldMap>>);
 
 fn finish(
     mut store: StoreContextMut<'_, HostState>,
-    (body, trailers): Finish,
+    (body, trailers): FinishParams,
 ) -> wasmtime::Result<(Result<(), ErrorCode>,)> {
     let state = store.data_mut();
-    let is_response = state.response.body == Some(body.rep());
-    // Set before the library ends the body: its reader looks at the flag when it sees the end.
-    if is_response {
-        state.response.finished.store(true, Release);
-        state.response.body = None;
-    }
-    match state.http().finish(body, trailers) {
-        Ok(()) => Ok((Ok(()),)),
-        Err(error) => Ok((Err(error.downcast()?),)),
-    }
+    let finished = state.response.by_body.remove(&body.rep());
+    let mark = |done| {
+        if let Some(finished) = &finished {
+            finished.store(done, Release);
+        }
+    };
+    // Before the library ends the body: its reader looks at the mark once it sees the end. Where the
+    // library refuses, the reader does not see an end.
+    mark(true);
+    state.http().finish(body, trailers).map_or_else(
+        |error| {
+            mark(false);
+            Ok((Err(error.downcast()?),))
+        },
+        |()| Ok((Ok(()),)),
+    )
 }

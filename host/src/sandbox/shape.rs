@@ -1,13 +1,13 @@
-//! What a component needs, read from its bytes before anything is compiled: the pool is laid out
+//! What a component declares, read from its bytes before anything is compiled: the pool is laid out
 //! for it, and what cannot fit is refused with a reason in place of a compiler's message.
 
 use super::component::LoadError;
 use wasmparser::{Parser, Payload};
+use wasmtime::ResourcesRequired;
 
 /// What one instance of a component holds at least.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Shape {
-    pub(super) core_instances: u32,
     pub(super) memories: u32,
     pub(super) tables: u32,
     /// Bytes of all linear memories at their minimum.
@@ -26,8 +26,16 @@ impl Shape {
         Ok(shape)
     }
 
+    /// Grows to what an instance really holds; returns whether it had to.
+    pub(super) fn cover(&mut self, required: &ResourcesRequired) -> bool {
+        let before = *self;
+        self.memories = self.memories.max(required.num_memories);
+        self.tables = self.tables.max(required.num_tables);
+        *self != before
+    }
+
     fn add(&mut self, payload: &Payload<'_>) -> wasmparser::Result<()> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "only four kinds of sections hold resources")]
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only two kinds of sections hold resources")]
         match payload {
             Payload::MemorySection(memories) => {
                 for memory in memories.clone() {
@@ -44,9 +52,6 @@ impl Shape {
                     self.tables = self.tables.saturating_add(1);
                     self.table_elements_min = self.table_elements_min.max(table?.ty.initial);
                 }
-            }
-            Payload::InstanceSection(instances) => {
-                self.core_instances = self.core_instances.saturating_add(instances.count());
             }
             _ => {}
         }
@@ -72,13 +77,7 @@ mod tests {
             (core module $a (memory 2) (memory 1) (table 7 funcref))
             (core instance (instantiate $a))
             (component (core module $b (memory 3) (table 9 20 funcref)) (core instance (instantiate $b))))";
-        let expected = Shape {
-            core_instances: 2,
-            memories: 3,
-            tables: 2,
-            memory_bytes_min: 6 * 65536,
-            table_elements_min: 9,
-        };
+        let expected = Shape { memories: 3, tables: 2, memory_bytes_min: 6 * 65536, table_elements_min: 9 };
         assert_eq!(shape(text), expected);
     }
 

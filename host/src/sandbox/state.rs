@@ -10,8 +10,10 @@ use crate::outcome::Reason;
 use crate::telemetry::Exchange;
 use std::sync::Arc;
 use std::time::Instant;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// Tells the built-in handler which instance it is.
@@ -25,8 +27,6 @@ pub(super) struct HostState {
     table: ResourceTable,
     pub(super) limiter: Limiter,
     pub(super) response: ResponseWatch,
-    /// The budget that was spent, once the guest was stopped for it.
-    pub(super) stopped: Option<Reason>,
     pub(super) exchange: Arc<Exchange>,
 }
 
@@ -58,19 +58,32 @@ impl HostState {
         Self {
             wasi: wasi.build(),
             http,
-            outbound: Outbound::new(settings.outbound.clone(), deadline),
+            outbound: Outbound::new(settings.outbound.clone(), limits.outbound_max, deadline),
             table,
             limiter: Limiter::new(limits.memory_bytes_max),
             response: ResponseWatch::default(),
-            stopped: None,
             exchange,
         }
     }
 }
 
+impl HostState {
+    /// Whether an outgoing request may go where it is addressed.
+    pub(super) fn allows(&mut self, request: &Resource<HostOutgoingRequest>) -> wasmtime::Result<bool> {
+        let request = self.table.get(request)?;
+        let tls = !matches!(request.scheme, Some(Scheme::Http));
+        let authority = request.authority.as_deref().unwrap_or_default();
+        Ok(self.outbound.allows(tls, authority))
+    }
+}
+
 impl Drop for HostState {
-    /// However the instance ended, what it held is known.
+    /// However the instance ended, what it held is known. A panic is recorded here, before the ends
+    /// of head and body in this world close: whoever waits for them asks for the reason at once.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.exchange.fail(Reason::HostPanic);
+        }
         self.exchange.memory_peak(self.limiter.peak_bytes());
     }
 }

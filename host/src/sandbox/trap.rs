@@ -4,9 +4,12 @@ use crate::outcome::Reason;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
+use wasmtime_wasi_http::FieldMapError;
 
 /// wasmtime's host-call budget fails with a type of its own crate that nobody outside can name.
 const HOSTCALL_FUEL_MESSAGE: &str = "fuel allocated for hostcalls has been exhausted";
+/// So does the bound on handles that wasmtime itself counts.
+const HANDLES_MESSAGE: &str = "handle limit exceeded";
 
 /// Where a guest was when it failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,6 +31,9 @@ pub(super) fn classify(error: &wasmtime::Error, stage: Stage, memory_refused: bo
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
         return Reason::HandleLimit;
     }
+    if let Some(FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig) = error.downcast_ref() {
+        return Reason::FieldsLimit;
+    }
     let trap = error.downcast_ref::<Trap>().copied();
     if trap == Some(Trap::OutOfFuel) {
         return Reason::FuelExhausted;
@@ -35,8 +41,12 @@ pub(super) fn classify(error: &wasmtime::Error, stage: Stage, memory_refused: bo
     if memory_refused {
         return Reason::MemoryLimit;
     }
-    if error.chain().any(|cause| cause.to_string().contains(HOSTCALL_FUEL_MESSAGE)) {
+    let says = |message| error.chain().any(|cause| cause.to_string().contains(message));
+    if says(HOSTCALL_FUEL_MESSAGE) {
         return Reason::HostcallLimit;
+    }
+    if says(HANDLES_MESSAGE) {
+        return Reason::HandleLimit;
     }
     match stage {
         // A start function that traps is the guest's doing, all else the host's.
@@ -65,6 +75,7 @@ mod tests {
             (Trap::OutOfFuel.into(), true, Reason::FuelExhausted),
             (Trap::StackOverflow.into(), false, Reason::GuestTrap),
             (ResourceTableError::Full.into(), false, Reason::HandleLimit),
+            (FieldMapError::TotalSizeTooBig.into(), false, Reason::FieldsLimit),
             (wasmtime::format_err!("x {HOSTCALL_FUEL_MESSAGE} y"), false, Reason::HostcallLimit),
         ];
         for (error, memory_refused, reason) in cases {

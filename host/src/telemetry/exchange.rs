@@ -3,7 +3,7 @@
 //! figures in it are final.
 
 use crate::outcome::{Outcome, Reason};
-use crate::telemetry::{RequestId, TraceParent, escaped};
+use crate::telemetry::{RequestId, TraceParent};
 use http::StatusCode;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -110,7 +110,7 @@ impl Drop for Exchange {
             ($level:ident, $reason:expr) => {
                 tracing::$level!(
                     method = %head.method,
-                    path = %escaped(head.path.as_bytes()),
+                    path = head.path,
                     handler = &*head.handler,
                     status = self.status.load(Relaxed),
                     reason = $reason,

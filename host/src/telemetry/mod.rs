@@ -1,14 +1,12 @@
 //! What the host tells about itself: log lines, and the record of each request. A leaf: it knows no
 //! other module but [`crate::outcome`].
 
-mod escape;
 mod exchange;
 mod log;
 mod request_id;
 mod sampler;
 mod trace_context;
 
-pub use escape::escaped;
 pub use exchange::{Exchange, RequestHead};
 pub use log::start as start_log;
 pub use request_id::RequestId;

@@ -5,12 +5,15 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::address::{destination, listen};
-use super::words::{INSTANCES_MAX, cache, concurrency, connections, fuel, log_format, threads, variable};
+use super::words::{
+    INSTANCES_MAX, cache, concurrency, connections, fuel, hog_priority, log_format, threads, variable,
+};
 use super::{Repeat, Setting};
 use crate::config::mistake::Refusal;
 use crate::config::units::{GIB, KIB, MIB, TIB, bytes, count, duration};
 
 const SERVING: &str = "Serving";
+const SCHEDULER: &str = "Scheduling";
 const ADMISSION: &str = "Admission";
 const CLIENTS: &str = "Limits of a request";
 const GUESTS: &str = "Limits of an instance";
@@ -38,6 +41,54 @@ pub static SETTINGS: &[Setting] = &[
         help: "Threads that run handlers; `cores` is one for each",
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.executor.threads, threads(text)),
+    },
+    Setting {
+        name: "slice",
+        value: "TIME",
+        default: "1ms",
+        section: SCHEDULER,
+        help: "Longest run before the other instances have their turn",
+        repeat: Repeat::Once,
+        set: |config, text| {
+            let range = Duration::from_micros(100)..=Duration::from_secs(1);
+            store(&mut config.executor.slice, duration(text, range))
+        },
+    },
+    Setting {
+        name: "busy-after",
+        value: "TIME",
+        default: "2ms",
+        section: SCHEDULER,
+        help: "CPU time after which a request leaves the threads of normal priority",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.executor.busy_after, duration(text, Duration::ZERO..=DAY)),
+    },
+    Setting {
+        name: "hog-after",
+        value: "TIME",
+        default: "1s",
+        section: SCHEDULER,
+        help: "CPU time after which a request gets only what the others leave",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.executor.hog_after, duration(text, Duration::ZERO..=DAY)),
+    },
+    Setting {
+        name: "busy-nice",
+        value: "N",
+        default: "5",
+        section: SCHEDULER,
+        help: "Nice value of the threads between the two",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.executor.busy_nice, count(text, 0..=19)),
+    },
+    Setting {
+        name: "hog-priority",
+        value: "N",
+        default: "idle",
+        section: SCHEDULER,
+        help: "Nice value of the last threads, or `idle` for SCHED_IDLE",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.executor.hog_priority, hog_priority(text)),
     },
     Setting {
         name: "max-connections",
@@ -153,6 +204,15 @@ pub static SETTINGS: &[Setting] = &[
         set: |config, text| store(&mut config.net.header_timeout, duration(text, MILLISECOND..=DAY)),
     },
     Setting {
+        name: "write-timeout",
+        value: "TIME",
+        default: "30s",
+        section: CLIENTS,
+        help: "How long a client may leave a response unread",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.write_timeout, duration(text, MILLISECOND..=DAY)),
+    },
+    Setting {
         name: "body-timeout",
         value: "TIME",
         default: "15s",
@@ -178,18 +238,6 @@ pub static SETTINGS: &[Setting] = &[
         help: "CPU time of one request",
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.limits.cpu_time, duration(text, MILLISECOND..=DAY)),
-    },
-    Setting {
-        name: "slice",
-        value: "TIME",
-        default: "1ms",
-        section: GUESTS,
-        help: "Longest run before the other instances have their turn",
-        repeat: Repeat::Once,
-        set: |config, text| {
-            let range = Duration::from_micros(100)..=Duration::from_secs(1);
-            store(&mut config.executor.slice, duration(text, range))
-        },
     },
     Setting {
         name: "fuel",
@@ -223,7 +271,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         name: "max-handles",
         value: "N",
-        default: "4096",
+        default: "1024",
         section: GUESTS,
         help: "Streams, bodies and other host resources held at once",
         repeat: Repeat::Once,
@@ -250,11 +298,20 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         name: "max-fields",
         value: "SIZE",
-        default: "128KiB",
+        default: "64KiB",
         section: GUESTS,
         help: "Bytes of one set of header fields in memory",
         repeat: Repeat::Once,
-        set: |config, text| store(&mut config.limits.fields_bytes_max, bytes(text, KIB..=4 * MIB)),
+        set: |config, text| store(&mut config.limits.fields_bytes_max, bytes(text, KIB..=512 * KIB)),
+    },
+    Setting {
+        name: "max-outbound",
+        value: "N",
+        default: "8",
+        section: GUESTS,
+        help: "Outbound connections at once",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.limits.outbound_max, count(text, 0..=1000)),
     },
     Setting {
         name: "max-log",
@@ -277,6 +334,15 @@ pub static SETTINGS: &[Setting] = &[
             config.grants.env.push(variable);
             Ok(())
         },
+    },
+    Setting {
+        name: "max-outbound-total",
+        value: "N",
+        default: "256",
+        section: GRANTS,
+        help: "Outbound connections of all requests at once",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.grants.outbound_max, count(text, 0..=100_000)),
     },
     Setting {
         name: "allow-outbound",

@@ -7,7 +7,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::config::mistake::Refusal;
 use crate::config::units::count;
-use crate::config::{CacheConfig, LogFormat};
+use crate::config::{CacheConfig, HogPriority, LogFormat};
 
 /// A pool reserves address space for every instance: at 100000 and 128 MiB it is 12 TiB of the 128
 /// that a process has.
@@ -49,6 +49,13 @@ pub(super) fn fuel(text: &str) -> Result<Option<u64>, Refusal> {
     match text {
         "off" => Ok(None),
         _ => count(text, 1..=u64::MAX).map(Some).map_err(|refusal| refusal.or_word("off")),
+    }
+}
+
+pub(super) fn hog_priority(text: &str) -> Result<HogPriority, Refusal> {
+    match text {
+        "idle" => Ok(HogPriority::Idle),
+        _ => count(text, 0..=19).map(HogPriority::Nice).map_err(|refusal| refusal.or_word("idle")),
     }
 }
 
