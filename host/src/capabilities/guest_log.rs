@@ -64,9 +64,14 @@ impl Lines {
 
     fn flush(&mut self) {
         let line = std::mem::take(&mut self.partial);
-        if self.pay(LINE_COST_BYTES) || !line.is_empty() {
-            self.emit(&String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)));
+        if line.is_empty() {
+            if self.pay(LINE_COST_BYTES) {
+                self.emit("");
+            }
+            return;
         }
+        self.emit(&String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)));
+        self.pay(LINE_COST_BYTES);
     }
 
     /// Takes `bytes` from what is left; the first time there is not enough, says so.
@@ -74,6 +79,8 @@ impl Lines {
         let before = self.log.bytes.fetch_add(bytes, Relaxed);
         let max = self.log.bytes_max;
         if before <= max && before + bytes > max {
+            // What was paid for stands before the line that says what is cut.
+            self.flush();
             self.emit(&format!("output cut: more than {max} bytes in one request"));
         }
         before + bytes <= max

@@ -83,7 +83,7 @@ mod tests {
     fn config() -> NetConfig {
         let time = std::time::Duration::from_secs(1);
         NetConfig {
-            listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             connections_max: 1,
             body_bytes_max: 10,
             uri_bytes_max: 64,

@@ -1,6 +1,7 @@
 //! Where log lines go: standard error, through a bounded queue and a thread of its own, so that a
 //! reader that stops reading costs lines and never a request.
 
+use super::harmless::Harmless;
 use tracing::Level;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer;
@@ -35,10 +36,12 @@ pub fn start(json: bool) -> LogGuard {
         .finish(std::io::stderr());
     let dropped = writer.error_counter();
     let own = Targets::new().with_target("wasm_host", Level::INFO);
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false);
+    let layer = tracing_subscriber::fmt::layer().with_target(false);
     let layer = if json {
+        let layer = layer.with_writer(move || Harmless(writer.clone()));
         layer.json().flatten_event(true).with_filter(own).boxed()
     } else {
+        let layer = layer.with_writer(writer);
         layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter(own).boxed()
     };
     tracing_subscriber::registry().with(layer).init();

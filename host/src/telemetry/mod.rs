@@ -2,6 +2,7 @@
 //! other module but [`crate::outcome`].
 
 mod exchange;
+mod harmless;
 mod log;
 mod request_id;
 mod sampler;

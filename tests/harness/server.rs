@@ -1,0 +1,194 @@
+//! The real binary, started on a free port and stopped with the test.
+
+use super::{Client, Holdings, eventually};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_wasm-host");
+
+/// The top of the source tree.
+pub fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("host/ is below the top").to_owned()
+}
+
+/// The component that `cargo xtask guests` built of this name.
+#[track_caller]
+pub fn guest(name: &str) -> String {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
+    let path = target.join("guests").join(format!("{name}.wasm"));
+    assert!(path.is_file(), "no guest {}: run `cargo xtask guests`", path.display());
+    path.into_os_string().into_string().expect("target directory: UTF-8")
+}
+
+/// A component written as text in `tests/components`, as a file.
+pub fn component(name: &str) -> String {
+    let text = workspace().join("tests/components").join(format!("{name}.wat"));
+    let bytes = wat::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", text.display()));
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let path = directory.join(format!("{name}-{}.wasm", std::process::id()));
+    std::fs::write(&path, bytes).expect("temporary directory");
+    path.into_os_string().into_string().expect("target directory: UTF-8")
+}
+
+/// Runs the binary to its end, which must come by itself.
+pub fn run(arguments: &[&str]) -> Output {
+    command().args(arguments).stdin(Stdio::null()).output().expect("the binary starts")
+}
+
+/// The binary without arguments, in a directory and an environment that say nothing to it.
+pub fn command() -> Command {
+    let mut command = Command::new(BINARY);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("WASM_HOST_") {
+            command.env_remove(name);
+        }
+    }
+    // No file of the tree the tests run in is picked up by accident.
+    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+/// The lines of a host's standard error so far.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// The lines that contain `text`.
+    pub fn lines_with(&self, text: &str) -> Vec<String> {
+        let lines = self.0.lock().expect("log");
+        lines.iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+
+    /// Waits for a line that contains every one of `texts`.
+    #[track_caller]
+    pub fn wait_for(&self, texts: &[&str]) -> String {
+        let find = || {
+            let lines = self.0.lock().expect("log");
+            lines.iter().find(|line| texts.iter().all(|text| line.contains(text))).cloned()
+        };
+        eventually(&format!("a log line with {texts:?}"), || find().is_some());
+        find().expect("just found")
+    }
+}
+
+/// A running host.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it logs.
+    pub log: Log,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves `component` with more `arguments`.
+    #[track_caller]
+    pub fn start(component: &str, arguments: &[&str]) -> Self {
+        Self::start_with(component, arguments, |_| {})
+    }
+
+    /// The same, with a last word on the command (environment, wrapper).
+    #[track_caller]
+    pub fn start_with(component: &str, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
+        let mut command = command();
+        command.args(["serve", component, "--listen", "127.0.0.1:0"]).args(arguments);
+        change(&mut command);
+        Self::spawn(&mut command)
+    }
+
+    /// Serves whatever `command`, a host, serves.
+    #[track_caller]
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let mut early = Vec::new();
+        let address = loop {
+            match lines.next() {
+                Some(Ok(line)) => {
+                    if let Some(address) = line.strip_prefix("Serving HTTP on http://") {
+                        assert!(early.is_empty(), "lines before the first: {early:?}");
+                        break address.trim_end_matches('/').parse().expect("an address");
+                    }
+                    early.push(line);
+                }
+                Some(Err(_)) | None => panic!("the host ended: {early:#?}, {:?}", child.wait()),
+            }
+        };
+        let log = Log::default();
+        let copy = log.clone();
+        let reader = std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                copy.0.lock().expect("log").push(line);
+            }
+        });
+        Self { child, address, log, reader: Some(reader) }
+    }
+
+    /// A client of this host.
+    pub fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the process holds now.
+    pub fn holdings(&self) -> Holdings {
+        Holdings::of(self.child.id())
+    }
+
+    /// Live instances, as `/ready` tells.
+    pub fn live_instances(&self) -> u64 {
+        let ready = self.client().get("/ready").json();
+        ready["instances"]["live"].as_u64().expect("a number of live instances")
+    }
+
+    /// Waits until no instance is left.
+    #[track_caller]
+    pub fn wait_idle(&self) {
+        eventually("no live instance", || self.live_instances() == 0);
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let killed = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+        assert!(killed.expect("kill").success());
+    }
+
+    /// Waits for the process to end by itself.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the host to end", || {
+            status = self.child.try_wait().expect("wait");
+            status.is_some()
+        });
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("log reader");
+        }
+        status.expect("just ended")
+    }
+
+    /// Asks the host to stop and expects a clean end.
+    #[track_caller]
+    pub fn stop(mut self) {
+        self.signal("TERM");
+        assert_eq!(self.wait().code(), Some(0));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

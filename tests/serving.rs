@@ -1,0 +1,33 @@
+//! The real binary over real sockets: what clients, guests, uploads and settings get for an answer.
+//! Every test starts a host of its own, so they run in parallel.
+
+#![allow(clippy::print_stdout, reason = "a claim about time or size is told with its figures")]
+
+mod harness;
+
+#[path = "serving/admission.rs"]
+mod admission;
+#[path = "serving/bodies.rs"]
+mod bodies;
+#[path = "serving/cli.rs"]
+mod cli;
+#[path = "serving/components.rs"]
+mod components;
+#[path = "serving/config.rs"]
+mod config;
+#[path = "serving/grants.rs"]
+mod grants;
+#[path = "serving/logs.rs"]
+mod logs;
+#[path = "serving/malformed.rs"]
+mod malformed;
+#[path = "serving/outbound.rs"]
+mod outbound;
+#[path = "serving/requests.rs"]
+mod requests;
+#[path = "serving/responses.rs"]
+mod responses;
+#[path = "serving/shutdown.rs"]
+mod shutdown;
+#[path = "serving/welcome.rs"]
+mod welcome;
