@@ -145,3 +145,14 @@ fn nothing_waits_for_the_wall_clock() {
         }
     }
 }
+
+#[test]
+fn the_readme_tells_every_setting_and_every_reason() {
+    let readme = fs::read_to_string(top().join("README.md")).expect("README.md");
+    for setting in wasm_host::config::SETTINGS {
+        assert!(readme.contains(&format!("`{}`", setting.name)), "no setting `{}`", setting.name);
+    }
+    for reason in wasm_host::outcome::Reason::ALL {
+        assert!(readme.contains(&format!("`{}`", reason.label())), "no reason `{}`", reason.label());
+    }
+}
