@@ -2,6 +2,7 @@
 //!
 //! This file owns the command line. Each task is a module of its own.
 
+mod bench;
 mod command;
 mod debian;
 mod guests;
@@ -18,6 +19,9 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask")]
 enum Task {
+    /// Measure wasm-host against its peers
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Build the guests into target/guests
     Guests(guests::Args),
     /// Run the tests
@@ -26,6 +30,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
+        Task::Bench(bench) => bench::run(&bench),
         Task::Guests(args) => guests::run(&args),
         Task::Test(args) => test::run(&args),
     };

@@ -1,0 +1,288 @@
+//! `cargo xtask bench liveness`: requests that loop forever are put beside light ones, and what the
+//! light ones notice of it is measured, on wasm-host and on its peers.
+//!
+//! Every measurement has a fresh server. Rounds are interleaved, so what else goes on on the machine
+//! hits all servers alike.
+
+use std::fs;
+use std::io::{Write as _, stdout};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser as _;
+
+use super::load::load;
+use super::machine::{Machine, pin_client, raise_open_files};
+use super::peers::{Given, bring};
+use super::probe::{ask_patiently, probe};
+use super::process::ServerProcess;
+use super::record::{Finding, Measured, Measurement, Record};
+use super::runaways::Runaways;
+use super::server::{Program, Server};
+use super::{chart, table};
+use crate::guests;
+use crate::report;
+use crate::workspace::Workspace;
+
+/// How long a fresh server answers hellos before it is measured: code is compiled, pools fill, and the
+/// last worker is up.
+const WARM_UP_TIME: Duration = Duration::from_secs(1);
+/// The load average from which the cores are plainly not ours alone.
+const QUIET_LOAD_MAX: f64 = 0.5;
+/// Files that are open besides the runaways' connections: light requests, load, programs.
+const OTHER_FILES_MAX: u64 = 600;
+
+/// What to measure, and for how long.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Measure this wasm-host in place of a release build of the checkout
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// Measure against this wasmtime [default: one on PATH, else one is installed into target/peers]
+    #[arg(long, value_name = "PATH")]
+    wasmtime: Option<PathBuf>,
+    /// How often everything is measured; the results are medians
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=99))]
+    rounds: u8,
+    /// How long light requests are sent, and how long the load lasts
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=10))]
+    seconds: u8,
+    /// How long the runaways run before anything is measured, in seconds
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=60))]
+    settle: u8,
+    /// How many requests loop forever; 0 is always measured too
+    #[arg(long, value_delimiter = ',', default_value = "0,8,64,1000")]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=1900))]
+    runaways: Vec<u16>,
+    /// Measure only these servers
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SERVERS")]
+    only: Vec<Server>,
+    /// Give the server core 0 and nothing else, and the client core 1
+    #[arg(long)]
+    one_core: bool,
+    /// Where liveness.md, .json and .svg go [default: bench/results, or target/bench for a run that
+    /// measures less than the whole]
+    #[arg(long, value_name = "DIRECTORY")]
+    out: Option<PathBuf>,
+}
+
+/// The task that builds guests, with what would be typed after its name.
+#[derive(clap::Parser)]
+struct Guests {
+    #[command(flatten)]
+    args: guests::Args,
+}
+
+/// A server on its way through the rounds.
+struct Contestant {
+    server: Server,
+    /// Or why it cannot be measured, in a few words.
+    program: Result<Program, String>,
+    /// For every number of runaways the rounds so far.
+    rounds: Vec<(usize, Vec<Measurement>)>,
+}
+
+/// Measures, prints the table and writes the results.
+///
+/// # Errors
+///
+/// Where wasm-host cannot be built or does not start, or the results cannot be written.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let workspace = Workspace::find().context("finding the checkout")?;
+    let machine = Machine::look()?;
+    if let Some(load) = machine.load.filter(|&load| load > QUIET_LOAD_MAX) {
+        report::note("busy", &format!("the load average is {load}: figures are only as good as this is low"));
+    }
+    let runaways = args.runaways();
+    let most = runaways.last().copied().unwrap_or_default();
+    raise_open_files(most as u64 + OTHER_FILES_MAX)?;
+    let guest = Guests::try_parse_from(["guests", "mixed"]).context("naming the guest")?;
+    guests::run(&guest.args)?;
+    let mut contestants = args.contestants(&workspace, &runaways)?;
+    if args.one_core {
+        pin_client()?;
+    }
+    let work = workspace.components().with_file_name("bench");
+    fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
+
+    let begin = Instant::now();
+    for round in 0..usize::from(args.rounds) {
+        for place in 0..runaways.len() {
+            for contestant in &mut contestants {
+                contestant.measure(args, &workspace, &work, round, place)?;
+            }
+        }
+    }
+    report::done("measured", &format!("{} rounds", args.rounds), begin.elapsed());
+
+    let record = Record {
+        machine,
+        rounds: args.rounds.into(),
+        seconds: args.seconds.into(),
+        settle_seconds: args.settle.into(),
+        one_core: args.one_core,
+        findings: contestants.into_iter().map(Contestant::finding).collect(),
+    };
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None if args.is_whole() => workspace.root().join("bench/results"),
+        None => work,
+    };
+    write(&record, &out)?;
+    stdout().write_all(table::table(&record).as_bytes()).context("printing the table")
+}
+
+fn write(record: &Record, out: &Path) -> Result<()> {
+    fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
+    let files = [("md", table::page(record)), ("json", record.json()), ("svg", chart::chart(record))];
+    for (extension, text) in files {
+        let path = out.join("liveness").with_extension(extension);
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    report::note("written", &out.join("liveness.{md,json,svg}").display().to_string());
+    Ok(())
+}
+
+impl Args {
+    /// The numbers of runaways in ascending order, beginning with none.
+    fn runaways(&self) -> Vec<usize> {
+        let mut runaways: Vec<_> = self.runaways.iter().map(|&count| count.into()).chain([0]).collect();
+        runaways.sort_unstable();
+        runaways.dedup();
+        runaways
+    }
+
+    /// Whether this is the run that the results in the repository come from, or a better one.
+    fn is_whole(&self) -> bool {
+        self.rounds >= 3
+            && self.seconds >= 4
+            && self.only.is_empty()
+            && !self.one_core
+            && self.settle == 1
+            && self.runaways() == [0, 8, 64, 1000]
+    }
+
+    fn contestants(&self, workspace: &Workspace, runaways: &[usize]) -> Result<Vec<Contestant>> {
+        let given = Given { wasm_host: self.binary.as_deref(), wasmtime: self.wasmtime.as_deref() };
+        let wanted = |server: &Server| self.only.is_empty() || self.only.contains(server);
+        let mut contestants = Vec::with_capacity(Server::ALL.len());
+        for server in Server::ALL.into_iter().filter(wanted) {
+            let program = match bring(server, workspace, &given) {
+                Ok(program) => Ok(program),
+                Err(error) if server == Server::WasmHost => return Err(error),
+                Err(error) => {
+                    report::note(server.name(), &format!("not measured: {error:#}"));
+                    Err(error.to_string())
+                }
+            };
+            let rounds = runaways.iter().map(|&count| (count, Vec::new())).collect();
+            contestants.push(Contestant { server, program, rounds });
+        }
+        Ok(contestants)
+    }
+}
+
+impl Contestant {
+    /// Measures one round with one number of runaways, unless there is nothing to measure.
+    fn measure(
+        &mut self,
+        args: &Args,
+        workspace: &Workspace,
+        work: &Path,
+        round: usize,
+        place: usize,
+    ) -> Result<()> {
+        let Ok(program) = &self.program else { return Ok(()) };
+        let runaways = self.rounds[place].0;
+        let mut command = self.server.command(&program.path, workspace, args.one_core);
+        let server = match ServerProcess::start(&mut command, work) {
+            Ok(server) => server,
+            Err(error) if self.server == Server::WasmHost => bail!("wasm-host does not start: {error:#}"),
+            Err(error) => {
+                report::note(self.server.name(), &format!("does not start: {error:#}"));
+                self.program = Err("it does not start".to_owned());
+                return Ok(());
+            }
+        };
+        let measurement = measure(&server, runaways, args)?;
+        let what = format!(
+            "round {}, {runaways} runaways: one hello {}, then {}/s",
+            round + 1,
+            measurement.first.map_or_else(|| table::NO_ANSWER.to_owned(), table::time),
+            table::number(measurement.per_second)
+        );
+        report::note(self.server.name(), &what);
+        self.rounds[place].1.push(measurement);
+        Ok(())
+    }
+
+    fn finding(self) -> Finding {
+        let rounds = self.rounds;
+        let outcome = self.program.map(|program| Measured::of(program.version, &rounds));
+        Finding { server: self.server, outcome }
+    }
+}
+
+fn measure(server: &ServerProcess, runaways: usize, args: &Args) -> Result<Measurement> {
+    let address = server.address();
+    let duration = Duration::from_secs(args.seconds.into());
+    load(address, WARM_UP_TIME)?;
+    let mut runaways = Runaways::open(address, runaways, Duration::from_secs(args.settle.into()))?;
+    let before = runaways.in_flight()?;
+    // From what leaves the least behind on a server that cannot keep up to what leaves the most, so that
+    // none pays for another.
+    let first = ask_patiently(address)?;
+    let per_second = load(address, duration)?;
+    let probed = probe(address, duration)?;
+    Ok(Measurement {
+        in_flight: [before, runaways.in_flight()?],
+        first,
+        hello: probed.hello.latency(),
+        health: probed.health.latency(),
+        per_second,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Line::try_parse_from(["liveness"].into_iter().chain(line.split_whitespace())).map(|line| line.args)
+    }
+
+    #[test]
+    fn runaways_are_ascending_and_begin_with_none() {
+        let args = parse("--runaways 64,8,8 --only wasm-host,uvicorn-4").expect("arguments");
+        assert_eq!(args.runaways(), [0, 8, 64]);
+        assert_eq!(args.only, [Server::WasmHost, Server::Uvicorn4]);
+    }
+
+    #[test]
+    fn only_a_whole_run_replaces_the_results() {
+        for line in ["", "--rounds 9 --seconds 10", "--runaways 8,64,1000"] {
+            assert!(parse(line).expect("arguments").is_whole(), "{line}");
+        }
+        for line in
+            ["--rounds 1", "--seconds 3", "--runaways 8", "--only wasm-host", "--one-core", "--settle 9"]
+        {
+            assert!(!parse(line).expect("arguments").is_whole(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_no_run_could_keep_is_refused() {
+        for line in ["--rounds 0", "--seconds 11", "--runaways 1901", "--only nginx"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `cargo xtask bench`: wasm-host against its peers, in one run and on one machine.
+//!
+//! Servers are started one at a time and put under a load of our own making, over loopback; what was
+//! found is a table, a chart and the figures behind them.
+
+mod chart;
+mod exchange;
+mod liveness;
+mod load;
+mod machine;
+mod peers;
+mod probe;
+mod process;
+mod record;
+mod response;
+mod runaways;
+mod server;
+mod statistics;
+mod table;
+
+use anyhow::Result;
+
+/// What can be measured.
+#[derive(clap::Subcommand)]
+pub(crate) enum Bench {
+    /// What requests that never end cost all others, on wasm-host and on its peers
+    Liveness(liveness::Args),
+}
+
+/// Runs a benchmark.
+///
+/// # Errors
+///
+/// Where wasm-host cannot be built or started, or the results cannot be written. A peer that cannot be
+/// had is not an error but a line of the results.
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    match bench {
+        Bench::Liveness(args) => liveness::run(args),
+    }
+}
