@@ -25,13 +25,13 @@ const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Serves until the process is told to stop. `warnings` are logged once the host is up.
 pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Failure> {
-    let io = io_runtime().context("cannot start the I/O threads").map_err(Failure::Other)?;
+    let (io, guest_io) = io_runtimes().context("cannot start the I/O threads").map_err(Failure::Other)?;
     let listener = bind(&io, &config).map_err(Failure::Other)?;
     let sandbox = sandbox(&config)?;
     warnings.extend(sandbox.warnings.iter().cloned());
     let handler = load(&sandbox, &config)?;
     let log = telemetry::start_log(config.log_format == LogFormat::Json);
-    let executor = Executor::start(&config.executor, io.handle(), sandbox.ticker())
+    let executor = Executor::start(&config.executor, guest_io.handle(), sandbox.ticker())
         .context("cannot start the executor threads")
         .map_err(Failure::Other)?;
     let host = Arc::new(Host {
@@ -67,19 +67,26 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
     // Guests first, since one that is polled without the I/O threads' timers panics, then what is left
     // of the connections. Each has written its line of the log by then.
     host.executor.stop();
+    guest_io.shutdown_timeout(SHUTDOWN_TIME_MAX);
     io.shutdown_timeout(SHUTDOWN_TIME_MAX);
     drop(host);
     Ok(())
 }
 
-fn io_runtime() -> std::io::Result<Runtime> {
+/// The runtime of connections, and the one of guests' timers and sockets. A guest's thread of low
+/// priority may be stopped while it holds a lock of the runtime whose timer it sets: never that of
+/// `/health` and of the deadlines.
+fn io_runtimes() -> std::io::Result<(Runtime, Runtime)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.min(IO_THREADS_MAX))
-        .max_blocking_threads(RESOLVER_THREADS_MAX)
-        .thread_name("io")
-        .enable_all()
-        .build()
+    let runtime = |name: &str, threads: usize, blocking: usize| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .max_blocking_threads(blocking)
+            .thread_name(name)
+            .enable_all()
+            .build()
+    };
+    Ok((runtime("io", cores.min(IO_THREADS_MAX), 1)?, runtime("guest-io", 1, RESOLVER_THREADS_MAX)?))
 }
 
 fn bind(io: &Runtime, config: &Config) -> anyhow::Result<Listener> {

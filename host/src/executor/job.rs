@@ -2,6 +2,8 @@
 //! keeps a panic of the host inside the request that met it.
 
 use super::place::Whereabouts;
+use super::scheduler::Scheduler;
+use super::sync::AtomicBool;
 use super::turns::HandlerKey;
 use crate::outcome::Reason;
 use crate::sandbox::Budget;
@@ -11,8 +13,9 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 /// A job that is ready to be polled.
 pub(super) type Runnable = async_task::Runnable<JobContext>;
@@ -25,7 +28,7 @@ pub(super) struct JobContext {
     /// Set once nobody waits for the job any more: its next poll drops the guest.
     cancelled: Arc<AtomicBool>,
     budget: Arc<Budget>,
-    exchange: Arc<Exchange>,
+    pub(super) exchange: Arc<Exchange>,
 }
 
 impl JobContext {
@@ -39,9 +42,19 @@ impl JobContext {
         self.exchange.cpu_ns()
     }
 
+    /// When the job must have ended.
+    pub(super) fn deadline(&self) -> Instant {
+        self.budget.deadline
+    }
+
     /// Asks for the job's end.
     pub(super) fn cancel(&self) {
         self.cancelled.store(true, SeqCst);
+    }
+
+    /// Says later whether the job was cancelled, when the job itself may be gone.
+    pub(super) fn cancellation(&self) -> Arc<AtomicBool> {
+        self.cancelled.clone()
     }
 
     /// Whether what is left of the job is to tidy up, which is done without delay: it gives an
@@ -117,6 +130,12 @@ impl<P: Unpin> Future for Job<P> {
                 Ok(Poll::Ready(())) => {}
                 Err(panic) => job.panicked(panic),
             }
+        }
+        if Scheduler::low_class_here() {
+            // Dropping the guest locks what every request needs: not on a thread of low priority.
+            job.cancelled.store(true, SeqCst);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         job.bury();
         Poll::Ready(())

@@ -2,12 +2,22 @@
 //! a thread back from a guest that does not return it. Nothing else ever polls a guest.
 
 mod class;
+mod detached;
+mod handle;
+mod inbox;
 mod job;
+#[cfg(test)]
+mod model;
 mod place;
 mod priority;
 mod run_queue;
 mod scheduler;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod stress;
 mod supervisor;
+mod sync;
 mod threads;
 mod ticker;
 mod turns;
@@ -16,16 +26,18 @@ use crate::config::ExecutorConfig;
 use crate::sandbox::Budget;
 use crate::telemetry::Exchange;
 use class::Thresholds;
+use detached::Detached;
 use job::JobContext;
 use priority::Priorities;
-use scheduler::Scheduler;
+use scheduler::{Scheduler, monotonic_ns};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::task::Waker;
 use supervisor::Supervisor;
 use threads::Threads;
 use ticker::Ticker;
+
+pub use handle::JobHandle;
 
 /// Starts jobs; dropped, it ends those that are left.
 pub struct Executor {
@@ -33,43 +45,11 @@ pub struct Executor {
     ticker: Arc<Ticker>,
     threads: Arc<Threads>,
     supervisor: Supervisor,
-}
-
-/// A job seen from outside: dropping it ends the guest at its next tick, wherever it is.
-#[must_use = "dropping the handle cancels the job"]
-pub struct JobHandle {
-    /// None once the job goes on by itself.
-    task: Option<async_task::Task<(), JobContext>>,
-    waker: Waker,
-    scheduler: Arc<Scheduler>,
-}
-
-impl JobHandle {
-    /// Lets the job go on by itself, to the end of its budget at most.
-    pub fn detach(mut self) {
-        if let Some(task) = self.task.take() {
-            task.detach();
-        }
-    }
-}
-
-impl Drop for JobHandle {
-    fn drop(&mut self) {
-        let Some(task) = self.task.take() else { return };
-        let context = task.metadata();
-        context.cancel();
-        // Queued, it is taken out of turn; waiting, it is woken; running, it is rescheduled at its
-        // next tick. In each case its next poll drops the guest, on a thread of normal priority.
-        if let Some(job) = context.whereabouts.take_out() {
-            self.scheduler.hasten(job);
-        }
-        task.detach();
-        self.waker.wake_by_ref();
-    }
+    detached: Arc<Detached>,
 }
 
 impl Executor {
-    /// Starts the threads. Sockets and timers that guests use live on the `io` runtime; `tick` is
+    /// Starts the threads. Sockets and timers that guests use live on the runtime `io`; `tick` is
     /// called once every slice while there are jobs.
     ///
     /// # Errors
@@ -80,12 +60,13 @@ impl Executor {
         tick: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let thresholds = Thresholds::new(config.busy_after, config.hog_after);
-        let scheduler = Arc::new(Scheduler::new(config.threads, thresholds));
+        let scheduler = Arc::new(Scheduler::new(config.threads, thresholds, monotonic_ns));
         let ticker = Ticker::start(config.slice, tick)?;
         let priorities = Priorities { busy_nice: config.busy_nice, hog: config.hog_priority };
         let threads = Arc::new(Threads::start(config.threads, &scheduler, priorities, io)?);
-        let supervisor = Supervisor::start(threads.clone(), ticker.clone())?;
-        Ok(Self { scheduler, ticker, threads, supervisor })
+        let detached = Arc::<Detached>::default();
+        let supervisor = Supervisor::start(threads.clone(), ticker.clone(), detached.clone())?;
+        Ok(Self { scheduler, ticker, threads, supervisor, detached })
     }
 
     /// Queues `guest`. `permit` is given back once the guest is gone, which is after it ended or
@@ -100,14 +81,7 @@ impl Executor {
         // One handler for now: its jobs share one turn.
         let context = JobContext::new(0, budget, exchange);
         let permit = (permit, self.ticker.busy());
-        let scheduler = self.scheduler.clone();
-        let schedule = move |job| scheduler.schedule(job);
-        let (job, task) = async_task::Builder::new()
-            .metadata(context)
-            .spawn(|context| context.job(guest, permit), schedule);
-        let waker = job.waker();
-        job.schedule();
-        JobHandle { task: Some(task), waker, scheduler: self.scheduler.clone() }
+        JobHandle::start(&self.scheduler, &self.detached, context, guest, permit)
     }
 
     /// Ends every job and waits for the threads: a slice at most, or one host call.
@@ -116,6 +90,7 @@ impl Executor {
         self.scheduler.close();
         self.threads.join();
         self.scheduler.clear();
+        self.detached.close();
         self.ticker.stop();
     }
 

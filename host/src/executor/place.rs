@@ -6,7 +6,8 @@
 //! for a thread of a lower class, which the kernel may not run for a while.
 
 use super::job::Runnable;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use super::sync::Mutex;
+use std::sync::{Arc, PoisonError, Weak};
 
 /// One place in a queue; empty once its job was taken.
 #[derive(Debug, Default)]
@@ -21,14 +22,10 @@ impl Place {
         place
     }
 
-    /// Takes the job; none if it was taken already, or is being taken right now.
+    /// Takes the job; none if it is not there yet, was taken already, or is being taken right now.
+    /// Nothing else looks into a place: who meets a lock here may rely on the other to have the job.
     pub(super) fn take(&self) -> Option<Runnable> {
         self.0.try_lock().ok()?.take()
-    }
-
-    /// Takes the job if it is to end.
-    pub(super) fn take_ending(&self) -> Option<Runnable> {
-        self.0.try_lock().ok()?.take_if(|job| job.metadata().ending())
     }
 }
 

@@ -2,15 +2,22 @@
 
 use super::class::{Class, Thresholds};
 use super::job::Runnable;
+use super::place::Place;
 use super::run_queue::RunQueue;
+use super::sync::thread_local;
 use std::cell::Cell;
 use std::num::NonZeroU32;
-use std::sync::OnceLock;
-use std::time::Instant;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, OnceLock};
 
 /// With one class for all, a job that has used a millisecond of CPU lets those pass that came in the
 /// next four.
 const RANK_PER_CPU: u64 = 4;
+/// Where a job goes that is to end.
+const FRONT: (Class, u64) = (Class::Fresh, 0);
+
+/// A clock that only goes forward, in nanoseconds.
+pub(super) type Clock = fn() -> u64;
 
 thread_local! {
     /// The class and shard of an executor thread.
@@ -25,13 +32,13 @@ pub(super) struct Scheduler {
     /// Set once the kernel has refused a priority: every job is `fresh` then, and ordered by what it
     /// has used.
     flat: OnceLock<()>,
-    started: Instant,
+    clock: Clock,
 }
 
 impl Scheduler {
-    pub(super) fn new(threads: NonZeroU32, thresholds: Thresholds) -> Self {
+    pub(super) fn new(threads: NonZeroU32, thresholds: Thresholds, clock: Clock) -> Self {
         let queues = Class::ALL.map(|_| RunQueue::new(threads));
-        Self { queues, thresholds, flat: OnceLock::new(), started: Instant::now() }
+        Self { queues, thresholds, flat: OnceLock::new(), clock }
     }
 
     /// Gives up classes: without priorities of their own their threads would only compete.
@@ -45,12 +52,12 @@ impl Scheduler {
         if class != Class::Fresh {
             job.metadata().demoted();
         }
-        let near = SEAT.get().filter(|&(mine, _)| mine == class).map(|(_, shard)| shard);
-        let place = self.queues[class.index()].push(job, rank, near);
-        // Whoever ends a job looks for it in its place. If the end came while it was being queued,
-        // it was looked for in vain, and it is for this side to see.
-        if class != Class::Fresh
-            && let Some(job) = place.take_ending()
+        // Whoever ends a job looks for it in its place. If the end came while it was being queued, it
+        // was looked for in vain, and it is for this side to see. At the front it need not be seen.
+        let cancellation = ((class, rank) != FRONT).then(|| job.metadata().cancellation());
+        let place = self.push(job, class, rank);
+        if cancellation.is_some_and(|cancelled| cancelled.load(SeqCst))
+            && let Some(job) = place.take()
         {
             self.hasten(job);
         }
@@ -58,18 +65,54 @@ impl Scheduler {
 
     /// Queues a job that is to end where it does not wait for threads of a low class.
     pub(super) fn hasten(&self, job: Runnable) {
-        self.queues[Class::Fresh.index()].push(job, 0, None);
+        let (class, rank) = FRONT;
+        self.push(job, class, rank);
+    }
+
+    fn push(&self, job: Runnable, class: Class, rank: u64) -> Arc<Place> {
+        let (queue, seat) = (&self.queues[class.index()], SEAT.with(Cell::get));
+        let near = seat.filter(|&(mine, _)| mine == class).map(|(_, shard)| shard);
+        let place = queue.push(job, rank, near);
+        // Woken after the shutdown, a job ends here: nobody would take it any more. What the threads
+        // of the executor queue is cleared away after them.
+        if seat.is_none() && queue.closed() {
+            queue.clear();
+        }
+        place
     }
 
     /// Makes the calling thread the one of this class and shard.
     pub(super) fn sit(&self, class: Class, shard: usize) {
-        SEAT.set(Some((class, shard)));
+        SEAT.with(|seat| seat.set(Some((class, shard))));
         self.queues[class.index()].sit(shard);
     }
 
     /// Takes the next job for a thread; none once the scheduler is closed.
     pub(super) fn next(&self, class: Class, shard: usize) -> Option<Runnable> {
         self.queues[class.index()].pop(shard)
+    }
+
+    /// Makes the calling thread none of the executor's again.
+    #[cfg(test)]
+    pub(super) fn leave() {
+        SEAT.with(|seat| seat.set(None));
+    }
+
+    /// The queue of a class.
+    #[cfg(test)]
+    pub(super) fn queue(&self, class: Class) -> &RunQueue {
+        &self.queues[class.index()]
+    }
+
+    /// The class of the calling thread; none outside the executor.
+    #[cfg(test)]
+    pub(super) fn class_here() -> Option<Class> {
+        SEAT.with(Cell::get).map(|(class, _)| class)
+    }
+
+    /// Whether the kernel may stop the calling thread for long.
+    pub(super) fn low_class_here() -> bool {
+        SEAT.with(Cell::get).is_some_and(|(class, _)| class != Class::Fresh)
     }
 
     /// Sends every thread home.
@@ -85,13 +128,20 @@ impl Scheduler {
     fn place(&self, job: &Runnable) -> (Class, u64) {
         let context = job.metadata();
         if context.ending() {
-            return (Class::Fresh, 0);
+            return FRONT;
         }
         let cpu_ns = context.cpu_ns();
         if self.flat.get().is_some() {
-            let now_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            return (Class::Fresh, now_ns.saturating_add(cpu_ns.saturating_mul(RANK_PER_CPU)));
+            return (Class::Fresh, (self.clock)().saturating_add(cpu_ns.saturating_mul(RANK_PER_CPU)));
         }
         (self.thresholds.class(cpu_ns), 0)
     }
+}
+
+/// The clock of the system.
+pub(super) fn monotonic_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let (seconds, nanoseconds) =
+        (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+    seconds * 1_000_000_000 + nanoseconds
 }

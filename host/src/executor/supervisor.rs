@@ -1,6 +1,7 @@
 //! Looks after the executor's threads: one that died is started anew within a second, whatever
-//! killed it.
+//! killed it. And after jobs that nobody waits for, which end at their deadline.
 
+use super::detached::Detached;
 use super::threads::Threads;
 use super::ticker::Ticker;
 use std::io;
@@ -19,10 +20,16 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn start(threads: Arc<Threads>, ticker: Arc<Ticker>) -> io::Result<Self> {
+    pub(super) fn start(
+        threads: Arc<Threads>,
+        ticker: Arc<Ticker>,
+        detached: Arc<Detached>,
+    ) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("supervisor".to_owned()).spawn(move || {
+            let mut jobs = Vec::new();
             while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+                detached.sweep(&mut jobs);
                 report("executor threads", threads.revive());
                 report("ticker", ticker.revive().map(usize::from));
             }

@@ -68,7 +68,7 @@ impl Budget {
     }
 
     /// The guest is not to be polled again.
-    pub(super) fn stop(&self) {
+    pub fn stop(&self) {
         self.stopped.store(true, Relaxed);
     }
 
@@ -78,7 +78,7 @@ impl Budget {
     }
 
     /// The guest has returned; what is left is to take its instance down.
-    pub(super) fn finish(&self) {
+    pub fn finish(&self) {
         self.returned.store(true, Relaxed);
     }
 

@@ -102,7 +102,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         name: "hog-after",
         value: "TIME",
-        default: "1s",
+        default: "600ms",
         section: SCHEDULER,
         help: "CPU time after which a request gets only what the others leave",
         repeat: Repeat::Once,
@@ -111,7 +111,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         name: "busy-nice",
         value: "N",
-        default: "5",
+        default: "10",
         section: SCHEDULER,
         help: "Nice value of the threads between the two",
         repeat: Repeat::Once,
