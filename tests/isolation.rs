@@ -14,6 +14,8 @@ mod instances;
 mod memory;
 #[path = "isolation/storms.rs"]
 mod storms;
+#[path = "isolation/threads.rs"]
+mod threads;
 #[path = "isolation/time.rs"]
 mod time;
 
