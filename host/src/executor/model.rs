@@ -8,7 +8,7 @@
 
 use super::{class, turns};
 use crate::sandbox::Budget;
-use crate::telemetry::{Exchange, RequestHead, RequestId};
+use crate::telemetry::Exchange;
 use class::{Class, Thresholds};
 use handle::JobHandle;
 use job::JobContext;
@@ -144,13 +144,7 @@ impl Host {
     }
 
     fn start(&self, cpu_ns: u64, yields: u32) -> JobHandle {
-        let exchange = Exchange::new(RequestHead {
-            id: RequestId::from_client(None),
-            trace: None,
-            method: http::Method::GET,
-            path: String::new(),
-            handler: "model".into(),
-        });
+        let exchange = Exchange::sample();
         exchange.add_cpu(cpu_ns);
         let hour = Duration::from_secs(3600);
         let budget = Arc::new(Budget::new(hour, hour, exchange.clone()));

@@ -8,7 +8,7 @@ use super::inbox::Inbox;
 use super::job::JobContext;
 use super::scheduler::Scheduler;
 use crate::sandbox::Budget;
-use crate::telemetry::{Exchange, RequestHead, RequestId};
+use crate::telemetry::Exchange;
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::pin::Pin;
@@ -150,13 +150,7 @@ fn start(
     class: Class,
     habit: Habit,
 ) -> JobHandle {
-    let exchange = Exchange::new(RequestHead {
-        id: RequestId::from_client(None),
-        trace: None,
-        method: http::Method::GET,
-        path: String::new(),
-        handler: "stress".into(),
-    });
+    let exchange = Exchange::sample();
     exchange.add_cpu(CLASS_CPU_NS * class.index() as u64);
     let budget = Arc::new(Budget::new(PATIENCE, PATIENCE, exchange.clone()));
     let guest = Guest { id, habit, shared: shared.clone() };

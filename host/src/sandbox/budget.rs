@@ -104,25 +104,14 @@ fn thread_cpu_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::{RequestHead, RequestId};
-
-    fn exchange() -> Arc<Exchange> {
-        Exchange::new(RequestHead {
-            id: RequestId::from_client(None),
-            trace: None,
-            method: http::Method::GET,
-            path: String::new(),
-            handler: "test".into(),
-        })
-    }
 
     #[test]
     fn a_passed_deadline_is_spent_and_a_coming_one_is_not() {
         let hour = Duration::from_secs(3600);
-        let passed = Budget::new(Duration::ZERO, hour, exchange());
+        let passed = Budget::new(Duration::ZERO, hour, Exchange::sample());
         passed.begin_poll();
         assert_eq!(passed.spent(), Some(Reason::GuestTimeout));
-        let coming = Budget::new(hour, hour, exchange());
+        let coming = Budget::new(hour, hour, Exchange::sample());
         coming.begin_poll();
         assert_eq!(coming.spent(), None);
     }
@@ -130,7 +119,7 @@ mod tests {
     #[test]
     fn cpu_time_is_counted_inside_polls_and_waiting_is_not() {
         let hour = Duration::from_secs(3600);
-        let exchange = exchange();
+        let exchange = Exchange::sample();
         let budget = Budget::new(hour, Duration::from_millis(5), exchange.clone());
         budget.begin_poll();
         let waited = std::sync::mpsc::channel::<()>().1.recv_timeout(Duration::from_millis(20));

@@ -98,6 +98,20 @@ impl Exchange {
     }
 }
 
+#[cfg(test)]
+impl Exchange {
+    /// The record of some request, for tests of what is done with one.
+    pub(crate) fn sample() -> Arc<Self> {
+        Self::new(RequestHead {
+            id: RequestId::from_client(None),
+            trace: None,
+            method: http::Method::GET,
+            path: "/".to_owned(),
+            handler: "test".into(),
+        })
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         let (outcome, wall) = self
@@ -139,24 +153,14 @@ fn millis(time: Duration) -> f64 {
 mod tests {
     use super::*;
 
-    fn exchange() -> Arc<Exchange> {
-        Exchange::new(RequestHead {
-            id: RequestId::from_client(None),
-            trace: None,
-            method: http::Method::GET,
-            path: "/".to_owned(),
-            handler: "test".into(),
-        })
-    }
-
     #[test]
     fn the_first_ending_stands() {
-        let failed = exchange();
+        let failed = Exchange::sample();
         assert_eq!(failed.fail(Reason::CpuLimit), Reason::CpuLimit);
         assert_eq!(failed.fail(Reason::GuestTrap), Reason::CpuLimit);
         assert_eq!(failed.end(Outcome::Answered), Outcome::Failed(Reason::CpuLimit));
 
-        let answered = exchange();
+        let answered = Exchange::sample();
         answered.end(Outcome::Answered);
         assert_eq!(answered.fail(Reason::GuestTimeout), Reason::GuestTimeout);
         assert_eq!(answered.failure(), None);
@@ -164,7 +168,7 @@ mod tests {
 
     #[test]
     fn costs_add_up_and_the_peak_stays() {
-        let exchange = exchange();
+        let exchange = Exchange::sample();
         assert_eq!(exchange.add_cpu(2), 2);
         assert_eq!(exchange.add_cpu(3), 5);
         exchange.memory_peak(9);
