@@ -15,6 +15,8 @@ mod cli;
 mod components;
 #[path = "serving/config.rs"]
 mod config;
+#[path = "serving/cuts.rs"]
+mod cuts;
 #[path = "serving/grants.rs"]
 mod grants;
 #[path = "serving/logs.rs"]
