@@ -1,6 +1,7 @@
 //! Classes of jobs by attained service: how much CPU time a job has used decides which threads poll
 //! it, and the kernel does the rest.
 
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
 /// A class of jobs, and of the threads that poll them. A job only ever moves down.
@@ -37,6 +38,23 @@ impl Class {
     }
 }
 
+/// The lowest class that a job has been in.
+#[derive(Debug, Default)]
+pub(super) struct Lowest(AtomicU8);
+
+impl Lowest {
+    /// Whether there is nothing further down.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.load(Relaxed) == Class::Hog as u8
+    }
+
+    /// Moves down to `class`, if that is further down; returns where the job is then.
+    pub(super) fn lower(&self, class: Class) -> Class {
+        let index = self.0.fetch_max(class as u8, Relaxed).max(class as u8);
+        Class::ALL[usize::from(index)]
+    }
+}
+
 /// How much CPU time a job may use in a class before it moves down.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Thresholds {
@@ -50,11 +68,12 @@ impl Thresholds {
         Self { busy_after_ns: ns(busy_after), hog_after_ns: ns(hog_after) }
     }
 
-    /// The class of a job that has used `cpu_ns`.
-    pub(super) fn class(&self, cpu_ns: u64) -> Class {
+    /// The class of a job that has used `cpu_ns`, and has `share` of what one alone may
+    /// use in `busy`.
+    pub(super) fn class(&self, cpu_ns: u64, share: impl FnOnce(u64) -> u64) -> Class {
         if cpu_ns < self.busy_after_ns {
             Class::Fresh
-        } else if cpu_ns < self.hog_after_ns {
+        } else if cpu_ns < share(self.hog_after_ns) {
             Class::Busy
         } else {
             Class::Hog
@@ -69,10 +88,19 @@ mod tests {
     #[test]
     fn a_job_moves_down_at_each_threshold() {
         let thresholds = Thresholds::new(Duration::from_millis(2), Duration::from_secs(1));
-        let class = |ms: u64| thresholds.class(ms * 1_000_000);
-        assert_eq!((class(0), thresholds.class(1_999_999)), (Class::Fresh, Class::Fresh));
+        let class = |ms: u64| thresholds.class(ms * 1_000_000, |alone| alone);
+        assert_eq!((class(0), class(1)), (Class::Fresh, Class::Fresh));
         assert_eq!((class(2), class(999)), (Class::Busy, Class::Busy));
+        assert_eq!(thresholds.class(2_000_000, |alone| alone / 999), Class::Hog);
         assert_eq!((class(1000), class(u64::MAX / 1_000_000)), (Class::Hog, Class::Hog));
+    }
+
+    #[test]
+    fn a_job_never_moves_up() {
+        let lowest = Lowest::default();
+        assert_eq!(lowest.lower(Class::Fresh), Class::Fresh);
+        assert_eq!(lowest.lower(Class::Hog), Class::Hog);
+        assert_eq!(lowest.lower(Class::Busy), Class::Hog);
     }
 
     #[test]

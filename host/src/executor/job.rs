@@ -1,6 +1,7 @@
 //! A job: one guest's future with what surrounds every poll of it, the CPU meter and the wall that
 //! keeps a panic of the host inside the request that met it.
 
+use super::class::Lowest;
 use super::place::Whereabouts;
 use super::scheduler::Scheduler;
 use super::sync::AtomicBool;
@@ -25,6 +26,7 @@ pub(super) type Runnable = async_task::Runnable<JobContext>;
 pub(super) struct JobContext {
     pub(super) handler: HandlerKey,
     pub(super) whereabouts: Whereabouts,
+    pub(super) lowest: Lowest,
     /// Set once nobody waits for the job any more: its next poll drops the guest.
     cancelled: Arc<AtomicBool>,
     budget: Arc<Budget>,
@@ -34,7 +36,8 @@ pub(super) struct JobContext {
 impl JobContext {
     pub(super) fn new(handler: HandlerKey, budget: Arc<Budget>, exchange: Arc<Exchange>) -> Self {
         let cancelled = Arc::new(AtomicBool::new(false));
-        Self { handler, whereabouts: Whereabouts::default(), cancelled, budget, exchange }
+        let (whereabouts, lowest) = (Whereabouts::default(), Lowest::default());
+        Self { handler, whereabouts, lowest, cancelled, budget, exchange }
     }
 
     /// CPU time that the job has used.

@@ -2,6 +2,7 @@
 //! a thread back from a guest that does not return it. Nothing else ever polls a guest.
 
 mod class;
+mod crowd;
 mod detached;
 mod handle;
 mod inbox;

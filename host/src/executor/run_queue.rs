@@ -71,6 +71,16 @@ impl RunQueue {
         place
     }
 
+    /// Jobs that wait, in all shards.
+    pub(super) fn waiting(&self) -> u64 {
+        self.shards.iter().map(|shard| u64::try_from(shard.queued.load(Relaxed)).unwrap_or(0)).sum()
+    }
+
+    /// Whether every thread sleeps.
+    pub(super) fn idle(&self) -> bool {
+        self.sleeping.load(SeqCst) == self.shards.len()
+    }
+
     /// Each shard in turn, or the caller's own. But a job behind which others wait there moves on to
     /// where fewest wait, else jobs in a short queue would be polled more often than those in a long one.
     fn shard_for(&self, near: Option<usize>) -> usize {

@@ -1,6 +1,7 @@
 //! Which queue a job waits in, and in what order: the one place that decides.
 
 use super::class::{Class, Thresholds};
+use super::crowd::Crowd;
 use super::job::Runnable;
 use super::place::Place;
 use super::run_queue::RunQueue;
@@ -29,6 +30,7 @@ thread_local! {
 pub(super) struct Scheduler {
     queues: [RunQueue; 3],
     thresholds: Thresholds,
+    crowd: Crowd,
     /// Set once the kernel has refused a priority: every job is `fresh` then, and ordered by what it
     /// has used.
     flat: OnceLock<()>,
@@ -38,7 +40,7 @@ pub(super) struct Scheduler {
 impl Scheduler {
     pub(super) fn new(threads: NonZeroU32, thresholds: Thresholds, clock: Clock) -> Self {
         let queues = Class::ALL.map(|_| RunQueue::new(threads));
-        Self { queues, thresholds, flat: OnceLock::new(), clock }
+        Self { queues, thresholds, crowd: Crowd::new(threads), flat: OnceLock::new(), clock }
     }
 
     /// Gives up classes: without priorities of their own their threads would only compete.
@@ -134,7 +136,17 @@ impl Scheduler {
         if self.flat.get().is_some() {
             return (Class::Fresh, (self.clock)().saturating_add(cpu_ns.saturating_mul(RANK_PER_CPU)));
         }
-        (self.thresholds.class(cpu_ns), 0)
+        if context.lowest.is_last() {
+            return (Class::Hog, 0);
+        }
+        let class = self.thresholds.class(cpu_ns, |alone| {
+            let busy = &self.queues[Class::Busy.index()];
+            if busy.idle() {
+                self.crowd.disperse();
+            }
+            self.crowd.share(busy.waiting() + 1, alone)
+        });
+        (context.lowest.lower(class), 0)
     }
 }
 

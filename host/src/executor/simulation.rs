@@ -194,6 +194,35 @@ fn busy_jobs_go_on_while_fresh_ones_want_all_the_cpu() {
 }
 
 #[test]
+fn a_crowd_of_runaways_leaves_the_share_of_honest_heavy_jobs_to_these() {
+    for cores in 1..=3 {
+        for crowd in [16, 64, 200] {
+            let mut machine = Machine::new(cores);
+            let runaways: Vec<_> = (0..crowd).map(|_| machine.arrives(0, Plan::spin(1))).collect();
+            // What they use as fresh jobs, and what a few may use of the class that is not theirs. As
+            // each of them alone, they would use ten times that.
+            let time = crowd * (BUSY_AFTER + 2 * MS) / cores as u64 + 2 * HOG_AFTER;
+            machine.run_until(time);
+            for id in runaways {
+                let job = machine.job(id);
+                assert_eq!(job.class, Class::Hog, "of {crowd} with {cores} cores: {job:?}");
+            }
+            let heavy = machine.arrives(now(), Plan::compute(2, 15 * MS));
+            saturate(&mut machine, cores, time + 200 * MS);
+            machine.run_until(time + 200 * MS);
+            let job = machine.job(heavy);
+            assert!(!job.drops.is_empty(), "starved beside {crowd} with {cores} cores: {job:?}");
+            drop(job);
+            for id in 0..crowd {
+                machine.at(now(), Event::Cancel { id: id as usize, in_poll: false });
+            }
+            machine.run();
+            audit(&mut machine);
+        }
+    }
+}
+
+#[test]
 fn no_job_waits_for_a_thread_that_is_at_work_while_another_sleeps() {
     let mut machine = Machine::new(2);
     // Jobs from elsewhere go to one shard after the other.

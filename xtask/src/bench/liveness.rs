@@ -207,10 +207,11 @@ impl Contestant {
         };
         let measurement = measure(&server, runaways, args)?;
         let what = format!(
-            "round {}, {runaways} runaways: one hello {}, then {}/s",
+            "round {}, {runaways} runaways: one hello {}, then {}/s after {}/s",
             round + 1,
             measurement.first.map_or_else(|| table::NO_ANSWER.to_owned(), table::time),
-            table::number(measurement.per_second)
+            table::number(measurement.per_second),
+            table::number(measurement.alone_per_second)
         );
         report::note(self.server.name(), &what);
         self.rounds[place].1.push(measurement);
@@ -228,6 +229,7 @@ fn measure(server: &ServerProcess, runaways: usize, args: &Args) -> Result<Measu
     let address = server.address();
     let duration = Duration::from_secs(args.seconds.into());
     load(address, WARM_UP_TIME)?;
+    let alone_per_second = load(address, duration)?;
     let mut runaways = Runaways::open(address, runaways, Duration::from_secs(args.settle.into()))?;
     let before = runaways.in_flight()?;
     // From what leaves the least behind on a server that cannot keep up to what leaves the most, so that
@@ -240,6 +242,7 @@ fn measure(server: &ServerProcess, runaways: usize, args: &Args) -> Result<Measu
         first,
         hello: probed.hello.latency(),
         health: probed.health.latency(),
+        alone_per_second,
         per_second,
     })
 }

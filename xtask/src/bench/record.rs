@@ -47,8 +47,17 @@ pub(super) struct Measurement {
     pub(super) first: Option<Duration>,
     pub(super) hello: Latency,
     pub(super) health: Latency,
-    /// Hellos under load.
+    /// Hellos under load, on the same server before there were runaways and then beside them: on a
+    /// machine that others use, what is measured minutes apart cannot be compared.
+    pub(super) alone_per_second: f64,
     pub(super) per_second: f64,
+}
+
+impl Measurement {
+    /// The throughput beside runaways as a share of that without; none where that was nothing.
+    fn kept(&self) -> Option<f64> {
+        (self.alone_per_second > 0.0).then(|| self.per_second / self.alone_per_second)
+    }
 }
 
 /// The medians of all rounds with one server and one number of runaways.
@@ -56,19 +65,17 @@ pub(super) struct Cell {
     /// How many were opened.
     pub(super) runaways: usize,
     pub(super) median: Measurement,
-    /// The throughput as a share of that without runaways; none where that was nothing.
+    /// The median of the share that each round kept; none where there was nothing to keep.
     pub(super) kept: Option<f64>,
 }
 
 impl Measured {
-    /// Sums up the rounds of every number of runaways, of which the first is zero.
+    /// Sums up the rounds of every number of runaways.
     pub(super) fn of(version: String, rounds: &[(usize, Vec<Measurement>)]) -> Self {
         let mut cells = Vec::with_capacity(rounds.len());
-        let mut alone = None;
         for (runaways, measurements) in rounds {
             let Some(median) = medians(measurements) else { continue };
-            let alone = *alone.get_or_insert(median.per_second);
-            let kept = (alone > 0.0).then(|| median.per_second / alone);
+            let kept = median_number(measurements.iter().filter_map(Measurement::kept));
             cells.push(Cell { runaways: *runaways, median, kept });
         }
         Self { version, cells }
@@ -91,6 +98,7 @@ fn medians(rounds: &[Measurement]) -> Option<Measurement> {
         first: median_time(rounds.iter().map(|round| round.first)),
         hello: latency(|round| round.hello)?,
         health: latency(|round| round.health)?,
+        alone_per_second: number(|round| round.alone_per_second)?,
         per_second: number(|round| round.per_second)?,
     })
 }
@@ -128,13 +136,15 @@ impl Finding {
 
 impl Cell {
     fn json(&self) -> Value {
-        let Measurement { in_flight: [before, after], first, hello, health, per_second } = &self.median;
+        let Measurement { in_flight: [before, after], first, hello, health, alone_per_second, per_second } =
+            &self.median;
         json!({
             "runaways": self.runaways,
             "runaways_in_flight": { "before": before, "after": after },
             "first_hello_ms": milliseconds(*first),
             "hello": latency_json(hello),
             "health": latency_json(health),
+            "requests_per_second_alone": rounded(*alone_per_second, 1.0),
             "requests_per_second": rounded(*per_second, 1.0),
             "kept": self.kept.map(|kept| rounded(kept, 1000.0)),
         })
@@ -163,19 +173,25 @@ fn rounded(number: f64, parts: f64) -> f64 {
 pub(super) mod tests {
     use super::*;
 
-    fn measurement(per_second: f64, p99_ms: Option<u64>) -> Measurement {
+    fn measurement([alone_per_second, per_second]: [f64; 2], p99_ms: Option<u64>) -> Measurement {
         let failed_share = if p99_ms.is_none() { 1.0 } else { 0.0 };
         let time = p99_ms.map(Duration::from_millis);
         let latency = Latency { p50: time, p99: time, failed_share, refused_share: 0.0 };
-        Measurement { in_flight: [8, 8], first: time, hello: latency, health: latency, per_second }
+        Measurement {
+            in_flight: [8, 8],
+            first: time,
+            hello: latency,
+            health: latency,
+            alone_per_second,
+            per_second,
+        }
     }
 
     /// A host that keeps going, a peer that does not, and one that could not be had.
     pub(in super::super) fn example() -> Record {
-        let alone =
-            |per_second| (0, vec![Measurement { in_flight: [0, 0], ..measurement(per_second, Some(1)) }]);
-        let host = [alone(20_000.0), (8, vec![measurement(19_000.0, Some(2))])];
-        let peer = [alone(8_000.0), (8, vec![measurement(0.0, None)])];
+        let alone = |rate| (0, vec![Measurement { in_flight: [0, 0], ..measurement([rate, rate], Some(1)) }]);
+        let host = [alone(20_000.0), (8, vec![measurement([20_000.0, 19_000.0], Some(2))])];
+        let peer = [alone(8_000.0), (8, vec![measurement([8_000.0, 0.0], None)])];
         let measured = |version: &str, rounds: &[_]| Ok(Measured::of(version.to_owned(), rounds));
         Record {
             machine: Machine {
@@ -199,17 +215,16 @@ pub(super) mod tests {
 
     #[test]
     fn rounds_are_summed_up_by_their_medians() {
-        let rounds = |figures: [(f64, Option<u64>); 3]| figures.map(|(n, p99)| measurement(n, p99)).to_vec();
-        let measured = Measured::of(
-            "x 1".to_owned(),
-            &[
-                (0, rounds([(900.0, Some(1)), (1000.0, Some(2)), (5000.0, Some(9))])),
-                (8, rounds([(500.0, None), (100.0, Some(50)), (700.0, None)])),
-            ],
-        );
+        let rounds = |figures: [([f64; 2], Option<u64>); 3]| {
+            figures.map(|(rates, p99)| measurement(rates, p99)).to_vec()
+        };
+        let alone = [([900.0; 2], Some(1)), ([1000.0; 2], Some(2)), ([5000.0; 2], Some(9))];
+        let beside = [([1000.0, 500.0], None), ([400.0, 100.0], Some(50)), ([700.0, 700.0], None)];
+        let measured = Measured::of("x 1".to_owned(), &[(0, rounds(alone)), (8, rounds(beside))]);
         let [alone, beside] = &measured.cells[..] else { panic!("two cells") };
         assert_eq!((alone.median.per_second, alone.kept), (1000.0, Some(1.0)));
         assert_eq!(alone.median.hello.p99, Some(Duration::from_millis(2)));
+        // Each round kept its own share: 0.5, 0.25 and 1.
         assert_eq!((beside.median.per_second, beside.kept), (500.0, Some(0.5)));
         assert_eq!(beside.median.hello.p99, None, "most rounds had no answer");
     }

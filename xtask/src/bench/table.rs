@@ -69,7 +69,8 @@ pub(super) fn page(record: &Record) -> String {
            properly within 2 s. A percentile that falls among the failed ones is “{TOO_SLOW}”, “{REFUSED}” where\n  \
            some were answered with an error or cut off, and “{NO_ANSWER}” where nothing at all was answered.\n  \
            `/health` is a native endpoint of wasm-host, and in the peers a path of the handler.\n\
-         - *hello/s*: answers per second on {CONNECTIONS} connections; *kept*: as a share of those without runaways.\n",
+         - *hello/s*: answers per second on {CONNECTIONS} connections; *kept*: as a share of those on\n  \
+           the same server just before the first runaway came.\n",
         date = machine.date,
         cpu = machine.cpu,
         cores = machine.cores,

@@ -69,7 +69,7 @@ pub(super) struct Record {
     pub(super) ready_since: Option<u64>,
     pub(super) ready_max: u64,
     pub(super) first_poll: Option<u64>,
-    class: Class,
+    pub(super) class: Class,
     pub(super) moved_up: bool,
     /// The client goes away in the poll that is under way.
     pub(super) cancel_in_poll: bool,
