@@ -1,6 +1,6 @@
 //! Behaves by its path: `/spin` loops, `/spin-poll` polls a timer that is already due, `/sleep`
-//! sleeps, `/trap` traps, `/count` answers how many requests this instance has seen, and every
-//! other path answers `hello`.
+//! sleeps, `/trap` traps, `/work` computes `?turns=` turns (1000 by default) and answers `worked`,
+//! `/count` answers how many requests this instance has seen, and every other path answers `hello`.
 //!
 //! Claim: one handler's bad requests and its good ones share threads and nothing else.
 
@@ -23,6 +23,10 @@ fn handle(request: IncomingRequest, out: ResponseOutparam) {
         "/spin-poll" => spin_poll(),
         "/sleep" => monotonic_clock::subscribe_duration(u64::MAX / 2).block(),
         "/trap" => core::arch::wasm32::unreachable(),
+        "/work" => {
+            work(Query::of(&request).number("turns", 1000));
+            answer(out, 200, "worked\n");
+        }
         "/count" => answer(out, 200, &format!("{count}\n")),
         _ => answer(out, 200, "hello\n"),
     }
@@ -33,6 +37,15 @@ fn spin() -> ! {
     loop {
         // Without something to keep, the optimizer may make the loop a trap.
         turns = std::hint::black_box(turns.wrapping_add(1));
+    }
+}
+
+/// The same work for the same number, however long it takes: unlike time that goes by, it is not done
+/// sooner for having waited.
+fn work(turns: u64) {
+    let mut value = turns;
+    for _ in 0..turns {
+        value = std::hint::black_box(value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
     }
 }
 
