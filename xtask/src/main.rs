@@ -19,7 +19,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask")]
 enum Task {
-    /// Measure wasm-host against its peers
+    /// Measure wasm-host, against its peers and against its promises
     #[command(subcommand)]
     Bench(bench::Bench),
     /// Build the guests into target/guests

@@ -3,6 +3,7 @@
 //! A server that is wedged does not even accept, so nothing may wait for a single connection. One
 //! thread drives all of them, and takes as little as possible from the server that it measures.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ const RESPONSE_BYTES_MAX: usize = 16 * 1024;
 /// A connection with one request on it.
 pub(super) struct Exchange {
     stream: TcpStream,
-    request: &'static [u8],
+    request: Cow<'static, [u8]>,
     sent_bytes: usize,
     response: Vec<u8>,
     begun: Instant,
@@ -56,7 +57,7 @@ impl Exchange {
     /// # Errors
     ///
     /// Where the system refuses the connection at once.
-    pub(super) fn open(address: SocketAddr, request: &'static [u8]) -> io::Result<Self> {
+    pub(super) fn open(address: SocketAddr, request: impl Into<Cow<'static, [u8]>>) -> io::Result<Self> {
         let stream = TcpStream::from(socket(AddressFamily::INET, SocketType::STREAM, None)?);
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
@@ -65,6 +66,7 @@ impl Exchange {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
         }
+        let request = request.into();
         Ok(Self { stream, request, sent_bytes: 0, response: Vec::with_capacity(512), begun })
     }
 
@@ -96,6 +98,11 @@ impl Exchange {
     /// How long ago the connection was begun, or the request was repeated.
     pub(super) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
+    }
+
+    /// What has come of the response: all of it, once it is whole.
+    pub(super) fn response(&self) -> &[u8] {
+        &self.response
     }
 
     fn send(&mut self) -> io::Result<()> {

@@ -27,9 +27,9 @@ use crate::workspace::Workspace;
 
 /// How long a fresh server answers hellos before it is measured: code is compiled, pools fill, and the
 /// last worker is up.
-const WARM_UP_TIME: Duration = Duration::from_secs(1);
+pub(super) const WARM_UP_TIME: Duration = Duration::from_secs(1);
 /// The load average from which the cores are plainly not ours alone.
-const QUIET_LOAD_MAX: f64 = 0.5;
+pub(super) const QUIET_LOAD_MAX: f64 = 0.5;
 /// Files that are open besides the runaways' connections: light requests, load, programs.
 const OTHER_FILES_MAX: u64 = 600;
 
@@ -69,9 +69,9 @@ pub(crate) struct Args {
 
 /// The task that builds guests, with what would be typed after its name.
 #[derive(clap::Parser)]
-struct Guests {
+pub(super) struct Guests {
     #[command(flatten)]
-    args: guests::Args,
+    pub(super) args: guests::Args,
 }
 
 /// A server on its way through the rounds.
@@ -229,13 +229,13 @@ fn measure(server: &ServerProcess, runaways: usize, args: &Args) -> Result<Measu
     let address = server.address();
     let duration = Duration::from_secs(args.seconds.into());
     load(address, WARM_UP_TIME)?;
-    let alone_per_second = load(address, duration)?;
+    let alone_per_second = load(address, duration)?.per_second;
     let mut runaways = Runaways::open(address, runaways, Duration::from_secs(args.settle.into()))?;
     let before = runaways.in_flight()?;
     // From what leaves the least behind on a server that cannot keep up to what leaves the most, so that
     // none pays for another.
     let first = ask_patiently(address)?;
-    let per_second = load(address, duration)?;
+    let per_second = load(address, duration)?.per_second;
     let probed = probe(address, duration)?;
     Ok(Measurement {
         in_flight: [before, runaways.in_flight()?],

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: wasm-host against its peers, in one run and on one machine.
+//! `cargo xtask bench`: wasm-host against its peers and against what it promises, on one machine.
 //!
 //! Servers are started one at a time and put under a load of our own making, over loopback; what was
 //! found is a table, a chart and the figures behind them.
@@ -14,6 +14,7 @@ mod process;
 mod record;
 mod response;
 mod runaways;
+mod scheduler;
 mod server;
 mod statistics;
 mod table;
@@ -25,6 +26,8 @@ use anyhow::Result;
 pub(crate) enum Bench {
     /// What requests that never end cost all others, on wasm-host and on its peers
     Liveness(liveness::Args),
+    /// What wasm-host's scheduler promises to equal, heavy and runaway requests
+    Scheduler(scheduler::Args),
 }
 
 /// Runs a benchmark.
@@ -36,5 +39,6 @@ pub(crate) enum Bench {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Liveness(args) => liveness::run(args),
+        Bench::Scheduler(args) => scheduler::run(args),
     }
 }

@@ -143,8 +143,9 @@ fn answers(address: SocketAddr) -> bool {
     false
 }
 
-#[expect(clippy::disallowed_methods, reason = "nothing tells that another program has begun to listen")]
-fn pause(time: Duration) {
+#[expect(clippy::disallowed_methods, reason = "nothing tells what another program has come to")]
+/// Waits before another program is asked again.
+pub(super) fn pause(time: Duration) {
     thread::sleep(time);
 }
 

@@ -106,10 +106,9 @@ fn medians(rounds: &[Measurement]) -> Option<Measurement> {
 impl Record {
     /// Everything, for programs. Times that are `null` are those of requests that were not answered.
     pub(super) fn json(&self) -> String {
-        let Machine { date, cpu, cores, kernel, load } = &self.machine;
         let value = json!({
-            "date": date,
-            "machine": { "cpu": cpu, "cores": cores, "kernel": kernel, "load_before": load },
+            "date": self.machine.date,
+            "machine": machine_json(&self.machine),
             "rounds": self.rounds,
             "seconds": self.seconds,
             "settle_seconds": self.settle_seconds,
@@ -151,7 +150,14 @@ impl Cell {
     }
 }
 
-fn latency_json(latency: &Latency) -> Value {
+/// The machine, but for the day.
+pub(super) fn machine_json(machine: &Machine) -> Value {
+    let Machine { date: _, cpu, cores, kernel, load } = machine;
+    json!({ "cpu": cpu, "cores": cores, "kernel": kernel, "load_before": load })
+}
+
+/// Percentiles for programs.
+pub(super) fn latency_json(latency: &Latency) -> Value {
     json!({
         "p50_ms": milliseconds(latency.p50),
         "p99_ms": milliseconds(latency.p99),
@@ -160,12 +166,13 @@ fn latency_json(latency: &Latency) -> Value {
     })
 }
 
-fn milliseconds(time: Option<Duration>) -> Option<f64> {
+/// A time as a number for programs.
+pub(super) fn milliseconds(time: Option<Duration>) -> Option<f64> {
     time.map(|time| rounded(time.as_secs_f64() * 1000.0, 1000.0))
 }
 
 /// Rounds to a part of one, so that figures are not longer than they are true.
-fn rounded(number: f64, parts: f64) -> f64 {
+pub(super) fn rounded(number: f64, parts: f64) -> f64 {
     (number * parts).round() / parts
 }
 

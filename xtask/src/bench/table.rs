@@ -173,7 +173,8 @@ pub(super) fn time(time: Duration) -> String {
     }
 }
 
-fn percent(share: f64) -> String {
+/// A share, as it is shown.
+pub(super) fn percent(share: f64) -> String {
     match share * 100.0 {
         0.0 => "0 %".to_owned(),
         percent if percent < 9.95 => format!("{percent:.1} %"),
