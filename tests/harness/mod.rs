@@ -16,7 +16,7 @@ mod witness;
 
 pub use client::{Answer, Client};
 pub use connection::Connection;
-pub use process::Holdings;
+pub use process::{Holdings, ThreadUse};
 pub use server::{Log, Server, command, component, guest, run, workspace};
 pub use witness::{Testimony, Witness};
 

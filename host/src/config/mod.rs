@@ -90,6 +90,8 @@ pub struct ExecutorConfig {
     pub busy_nice: i32,
     /// What `hog` threads run at.
     pub hog_priority: HogPriority,
+    /// Whether each thread stays on one core.
+    pub pin_threads: bool,
 }
 
 /// What `hog` threads run at.

@@ -198,6 +198,7 @@ fn blank() -> Config {
             hog_after: Duration::ZERO,
             busy_nice: 0,
             hog_priority: HogPriority::Idle,
+            pin_threads: false,
         },
         limits: Limits {
             timeout: Duration::ZERO,

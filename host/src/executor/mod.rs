@@ -1,6 +1,7 @@
 //! The executor: the threads that poll guests, the queues that feed them and the ticker that takes
 //! a thread back from a guest that does not return it. Nothing else ever polls a guest.
 
+mod affinity;
 mod class;
 mod crowd;
 mod detached;
@@ -26,6 +27,7 @@ mod turns;
 use crate::config::ExecutorConfig;
 use crate::sandbox::Budget;
 use crate::telemetry::Exchange;
+use affinity::Cores;
 use class::Thresholds;
 use detached::Detached;
 use job::JobContext;
@@ -64,7 +66,8 @@ impl Executor {
         let scheduler = Arc::new(Scheduler::new(config.threads, thresholds, monotonic_ns));
         let ticker = Ticker::start(config.slice, tick)?;
         let priorities = Priorities { busy_nice: config.busy_nice, hog: config.hog_priority };
-        let threads = Arc::new(Threads::start(config.threads, &scheduler, priorities, io)?);
+        let cores = if config.pin_threads { Cores::allowed() } else { Cores::any() };
+        let threads = Arc::new(Threads::start(config.threads, &scheduler, priorities, cores, io)?);
         let detached = Arc::<Detached>::default();
         let supervisor = Supervisor::start(threads.clone(), ticker.clone(), detached.clone())?;
         Ok(Self { scheduler, ticker, threads, supervisor, detached })

@@ -1,5 +1,6 @@
 //! The threads that poll guests: as many in each class as `--threads`.
 
+use super::affinity::{self, Cores};
 use super::class::Class;
 use super::priority::Priorities;
 use super::scheduler::Scheduler;
@@ -19,6 +20,7 @@ pub(super) struct Threads {
 struct Seat {
     class: Class,
     shard: usize,
+    core: Option<usize>,
     priorities: Priorities,
     scheduler: Arc<Scheduler>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -29,13 +31,14 @@ impl Threads {
         count: NonZeroU32,
         scheduler: &Arc<Scheduler>,
         priorities: Priorities,
+        cores: Cores,
         io: &tokio::runtime::Handle,
     ) -> io::Result<Self> {
         let shards = || 0..count.get() as usize;
         let places = Class::ALL.into_iter().flat_map(|class| shards().map(move |shard| (class, shard)));
         let seat = |(class, shard)| {
             let (scheduler, thread) = (scheduler.clone(), Mutex::new(None));
-            Arc::new(Seat { class, shard, priorities, scheduler, thread })
+            Arc::new(Seat { class, shard, core: cores.of(shard), priorities, scheduler, thread })
         };
         let threads = Self { seats: places.map(seat).collect(), io: io.clone() };
         threads.revive()?;
@@ -88,6 +91,9 @@ impl Seat {
                 why,
                 "no priorities for executor threads; ordering guests by CPU time in one class"
             );
+        }
+        if let Some(core) = self.core {
+            affinity::pin(core);
         }
         self.scheduler.sit(self.class, self.shard);
         let _io = io.enter();

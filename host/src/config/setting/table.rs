@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::address::{destination, listen};
 use super::words::{
-    INSTANCES_MAX, cache, concurrency, connections, fuel, hog_priority, log_format, threads, variable,
+    INSTANCES_MAX, cache, concurrency, connections, fuel, hog_priority, log_format, switch, threads, variable,
 };
 use super::{Repeat, Setting};
 use crate::config::mistake::Refusal;
@@ -125,6 +125,15 @@ pub static SETTINGS: &[Setting] = &[
         help: "Nice value of the last threads, or `idle` for SCHED_IDLE",
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.executor.hog_priority, hog_priority(text)),
+    },
+    Setting {
+        name: "pin-threads",
+        value: "on|off",
+        default: "off",
+        section: SCHEDULER,
+        help: "Whether each thread that runs handlers stays on one core",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.executor.pin_threads, switch(text)),
     },
     Setting {
         name: "instances",

@@ -59,6 +59,14 @@ pub(super) fn hog_priority(text: &str) -> Result<HogPriority, Refusal> {
     }
 }
 
+pub(super) fn switch(text: &str) -> Result<bool, Refusal> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(Refusal::expected("`on` or `off`")),
+    }
+}
+
 pub(super) fn cache(text: &str) -> Result<CacheConfig, Refusal> {
     match text {
         "off" => Ok(CacheConfig::Off),

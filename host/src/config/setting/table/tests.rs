@@ -84,6 +84,7 @@ fn every_limit_holds_on_both_sides() {
         ("hog-after", ["0s", "24h"], ["-1s", "25h"]),
         ("busy-nice", ["0", "19"], ["-1", "20"]),
         ("hog-priority", ["idle", "19"], ["20", "low"]),
+        ("pin-threads", ["on", "off"], ["", "yes"]),
         ("max-log", ["0", "64MiB"], ["-1", "67108865"]),
         ("log-format", ["human", "json"], ["", "xml"]),
         ("cache", ["off", "/tmp/code"], ["", "a\0b"]),
