@@ -133,6 +133,13 @@ reasons! {
     /// The fuel (`--fuel`) is spent.
     FuelExhausted = "fuel_exhausted", GATEWAY_TIMEOUT, "http_response_timeout",
         "The handler used up its fuel.";
+    /// Somebody who looks after the host ended the request (`DELETE /admin/jobs/ID`).
+    Killed = "killed", GATEWAY_TIMEOUT, "http_response_incomplete",
+        "The request was ended by an administrator.";
+    /// The guest went on after its answer until a budget was spent. The answer stands and no client is
+    /// told; it is the reason in the log and of a metric.
+    PostReturnTimeout = "post_return_timeout", GATEWAY_TIMEOUT, "http_response_timeout",
+        "The handler worked for too long after its answer.";
     /// The body's length is not the declared `content-length`.
     BodyMismatch = "body_mismatch", INTERNAL_SERVER_ERROR, "http_response_incomplete",
         "The handler's answer is not as long as it declared.";
@@ -145,6 +152,11 @@ reasons! {
 }
 
 impl Reason {
+    /// Its place in the table.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
     /// Whether to tell the client to come back, and in how many seconds (`Retry-After`, RFC 9110 §10.2.3).
     pub const fn retry_after_s(self) -> Option<u32> {
         match self {
@@ -172,6 +184,8 @@ impl Reason {
             | Self::GuestTimeout
             | Self::CpuLimit
             | Self::FuelExhausted
+            | Self::Killed
+            | Self::PostReturnTimeout
             | Self::BodyMismatch
             | Self::BodyUnfinished
             | Self::ClientGone => None,
@@ -183,6 +197,13 @@ impl Reason {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn the_table_is_in_order() {
+        for (place, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), place);
+        }
+    }
 
     #[test]
     fn every_label_is_its_own_and_snake_case() {

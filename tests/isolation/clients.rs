@@ -119,7 +119,7 @@ fn work_after_the_answer_costs_the_client_nothing_and_ends_at_the_deadline() {
         println!("post-return {path}: answer after {:.3?}, instance gone after {gone:.3?}", answer.took);
         assert!((2.0..2.5).contains(&gone.as_secs_f64()), "{gone:?}");
     }
-    trial.server.log.wait_for(&["guest failed after its answer", "\"reason\":\"guest_timeout\""]);
+    trial.server.log.wait_for(&["guest ended after its answer", "\"reason\":\"post_return_timeout\""]);
     assert_eq!(trial.request_line("ok")["status"], 200);
     trial.end();
 }

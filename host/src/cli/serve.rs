@@ -8,7 +8,7 @@ use crate::config::{Config, HandlerSource, LogFormat};
 use crate::executor::Executor;
 use crate::net::{Drain, Host, Listener};
 use crate::sandbox::{HandlerSettings, Sandbox, SandboxError};
-use crate::telemetry;
+use crate::telemetry::{self, HandlerStats};
 use anyhow::Context;
 use std::io::Write;
 use std::sync::Arc;
@@ -116,6 +116,7 @@ fn load(sandbox: &Sandbox, config: &Config) -> Result<crate::sandbox::Handler, F
         name: config.source.name().into(),
         env,
         outbound: OutboundGrant::new(&config.grants.outbound, config.grants.outbound_max),
+        stats: Arc::new(HandlerStats::new(config.executor.slice)),
         tells_instance: matches!(config.source, HandlerSource::BuiltIn),
     };
     sandbox.handler(settings).map_err(|error| unserved(config, error.into()))

@@ -36,6 +36,6 @@ impl Detached {
             jobs.push(job);
         }
         let now = Instant::now();
-        jobs.retain(|job| !job.finished() && now < job.deadline());
+        jobs.retain(|job| !job.finished() && !job.overdue(now));
     }
 }

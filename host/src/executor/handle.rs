@@ -1,8 +1,9 @@
 //! A job seen from outside.
 
 use super::detached::Detached;
-use super::job::JobContext;
+use super::job::{JobContext, Runnable};
 use super::scheduler::Scheduler;
+use crate::outcome::Reason;
 use std::future::Future;
 use std::sync::Arc;
 use std::task::Waker;
@@ -12,21 +13,22 @@ use std::time::Instant;
 #[must_use = "dropping the handle cancels the job"]
 pub struct JobHandle {
     /// Taken by the drop.
-    task: Option<async_task::Task<(), JobContext>>,
+    task: Option<async_task::Task<(), Arc<JobContext>>>,
     waker: Waker,
     scheduler: Arc<Scheduler>,
     detached: Arc<Detached>,
 }
 
 impl JobHandle {
-    /// Queues `guest` as a new job. `permit` is given back once the guest is gone.
-    pub(super) fn start<P: Send + Unpin + 'static>(
+    /// Makes a job of `guest`, to be scheduled by the caller. `permit` is given back once the guest is
+    /// gone.
+    pub(super) fn prepare<P: Send + Unpin + 'static>(
         scheduler: &Arc<Scheduler>,
         detached: &Arc<Detached>,
-        context: JobContext,
+        context: Arc<JobContext>,
         guest: impl Future<Output = ()> + Send + 'static,
         permit: P,
-    ) -> Self {
+    ) -> (Self, Runnable) {
         let schedule = {
             let scheduler = scheduler.clone();
             move |job| scheduler.schedule(job)
@@ -35,8 +37,38 @@ impl JobHandle {
             .metadata(context)
             .spawn(|context| context.job(guest, permit), schedule);
         let waker = job.waker();
+        let (scheduler, detached) = (scheduler.clone(), detached.clone());
+        (Self { task: Some(task), waker, scheduler, detached }, job)
+    }
+
+    /// Makes a job and schedules it.
+    #[cfg(test)]
+    pub(super) fn start<P: Send + Unpin + 'static>(
+        scheduler: &Arc<Scheduler>,
+        detached: &Arc<Detached>,
+        context: Arc<JobContext>,
+        guest: impl Future<Output = ()> + Send + 'static,
+        permit: P,
+    ) -> Self {
+        let (handle, job) = Self::prepare(scheduler, detached, context, guest, permit);
         job.schedule();
-        Self { task: Some(task), waker, scheduler: scheduler.clone(), detached: detached.clone() }
+        handle
+    }
+
+    /// Wakes the job, wherever it waits.
+    pub(super) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// Waits until the job is killed by its number, for as long as it takes. Cancel safe.
+    pub fn killed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let context = self.task.as_ref().map(|task| task.metadata().clone());
+        async move {
+            match context {
+                Some(context) => context.killed().await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Lets the job go on by itself, to its deadline at most.
@@ -52,23 +84,33 @@ impl JobHandle {
         self.task.as_ref().is_none_or(async_task::Task::is_finished)
     }
 
-    /// When the job must have ended.
-    pub(super) fn deadline(&self) -> Instant {
-        self.task.as_ref().map_or_else(Instant::now, |task| task.metadata().deadline())
+    /// Whether the job must have ended by now; that it did not is recorded: it had answered before.
+    pub(super) fn overdue(&self, now: Instant) -> bool {
+        self.task.as_ref().is_none_or(|task| {
+            let overdue = now >= task.metadata().deadline();
+            if overdue {
+                task.metadata().exchange.ended_after_answer(Reason::PostReturnTimeout);
+            }
+            overdue
+        })
     }
+}
+
+/// Ends a job, wherever it is. Queued, it is taken out of turn; waiting, it is woken; running, it is
+/// rescheduled at its next tick. In each case its next poll drops the guest, on a thread of normal
+/// priority.
+pub(super) fn end(context: &JobContext, waker: &Waker, scheduler: &Scheduler) {
+    context.cancel();
+    if let Some(job) = context.whereabouts.take_out() {
+        scheduler.hasten(job);
+    }
+    waker.wake_by_ref();
 }
 
 impl Drop for JobHandle {
     fn drop(&mut self) {
         let Some(task) = self.task.take() else { return };
-        let context = task.metadata();
-        context.cancel();
-        // Queued, it is taken out of turn; waiting, it is woken; running, it is rescheduled at its
-        // next tick. In each case its next poll drops the guest, on a thread of normal priority.
-        if let Some(job) = context.whereabouts.take_out() {
-            self.scheduler.hasten(job);
-        }
+        end(task.metadata(), &self.waker, &self.scheduler);
         task.detach();
-        self.waker.wake_by_ref();
     }
 }

@@ -3,6 +3,7 @@
 
 use super::class::Lowest;
 use super::place::Whereabouts;
+use super::progress::Progress;
 use super::scheduler::Scheduler;
 use super::sync::AtomicBool;
 use super::turns::HandlerKey;
@@ -17,27 +18,38 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll};
 use std::time::Instant;
+use tokio::sync::Notify;
 
 /// A job that is ready to be polled.
-pub(super) type Runnable = async_task::Runnable<JobContext>;
+pub(super) type Runnable = async_task::Runnable<Arc<JobContext>>;
 
-/// What the scheduler knows about a job.
+/// What the scheduler knows about a job; shared by its task and the table of live jobs.
 #[derive(Debug)]
 pub(super) struct JobContext {
     pub(super) handler: HandlerKey,
     pub(super) whereabouts: Whereabouts,
     pub(super) lowest: Lowest,
     /// Set once nobody waits for the job any more: its next poll drops the guest.
-    cancelled: Arc<AtomicBool>,
+    cancelled: AtomicBool,
+    /// Rings for whoever waits for the guest's answer, once the job was killed.
+    killed: Notify,
+    pub(super) progress: Progress,
     budget: Arc<Budget>,
     pub(super) exchange: Arc<Exchange>,
 }
 
 impl JobContext {
-    pub(super) fn new(handler: HandlerKey, budget: Arc<Budget>, exchange: Arc<Exchange>) -> Self {
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let (whereabouts, lowest) = (Whereabouts::default(), Lowest::default());
-        Self { handler, whereabouts, lowest, cancelled, budget, exchange }
+    pub(super) fn new(handler: HandlerKey, budget: Arc<Budget>, exchange: Arc<Exchange>) -> Arc<Self> {
+        Arc::new(Self {
+            handler,
+            whereabouts: Whereabouts::default(),
+            lowest: Lowest::default(),
+            cancelled: AtomicBool::new(false),
+            killed: Notify::new(),
+            progress: Progress::default(),
+            budget,
+            exchange,
+        })
     }
 
     /// CPU time that the job has used.
@@ -55,15 +67,26 @@ impl JobContext {
         self.cancelled.store(true, SeqCst);
     }
 
-    /// Says later whether the job was cancelled, when the job itself may be gone.
-    pub(super) fn cancellation(&self) -> Arc<AtomicBool> {
-        self.cancelled.clone()
+    /// Whether nobody waits for the job any more.
+    pub(super) fn cancelled(&self) -> bool {
+        self.cancelled.load(SeqCst)
+    }
+
+    /// Tells whoever waits for the guest's answer that it was killed.
+    pub(super) fn ring_killed(&self) {
+        // Kept for one who comes to wait later.
+        self.killed.notify_one();
+    }
+
+    /// Waits until the job is killed. Cancel safe.
+    pub(super) async fn killed(&self) {
+        self.killed.notified().await;
     }
 
     /// Whether what is left of the job is to tidy up, which is done without delay: it gives an
     /// instance and a permit back.
     pub(super) fn ending(&self) -> bool {
-        self.cancelled.load(SeqCst) || self.budget.ending()
+        self.cancelled() || self.budget.ending()
     }
 
     /// Records that the job goes down with the thread that held it.
@@ -78,23 +101,19 @@ impl JobContext {
     }
 
     /// The job's future.
-    pub(super) fn job<P>(&self, guest: impl Future<Output = ()> + Send + 'static, permit: P) -> Job<P> {
-        Job {
-            guest: Some(Box::pin(guest)),
-            cancelled: self.cancelled.clone(),
-            budget: self.budget.clone(),
-            exchange: self.exchange.clone(),
-            _permit: permit,
-        }
+    pub(super) fn job<P>(
+        self: &Arc<Self>,
+        guest: impl Future<Output = ()> + Send + 'static,
+        permit: P,
+    ) -> Job<P> {
+        Job { guest: Some(Box::pin(guest)), context: self.clone(), _permit: permit }
     }
 }
 
 /// Polls a guest until it ends; gives the permit back after the guest is gone.
 pub(super) struct Job<P> {
     guest: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    cancelled: Arc<AtomicBool>,
-    budget: Arc<Budget>,
-    exchange: Arc<Exchange>,
+    context: Arc<JobContext>,
     /// Declared last, dropped last.
     _permit: P,
 }
@@ -109,7 +128,7 @@ impl<P> Job<P> {
     }
 
     fn panicked(&self, panic: Box<dyn Any + Send>) {
-        self.exchange.fail(Reason::HostPanic);
+        self.context.exchange.fail(Reason::HostPanic);
         // A payload may panic when it is dropped; there is nothing in it that is worth that.
         std::mem::forget(panic);
     }
@@ -121,22 +140,26 @@ impl<P: Unpin> Future for Job<P> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let job = &mut *self;
         if let Some(guest) = &mut job.guest
-            && !job.cancelled.load(SeqCst)
-            && !job.budget.stopped()
+            && !job.context.cancelled()
+            && !job.context.budget.stopped()
         {
-            job.budget.begin_poll();
+            job.context.progress.running();
+            job.context.budget.begin_poll();
             // After a panic the guest is dropped unseen: nothing half-changed is looked at again.
             let polled = catch_unwind(AssertUnwindSafe(|| guest.as_mut().poll(cx)));
-            job.budget.end_poll();
+            job.context.budget.end_poll();
             match polled {
-                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Pending) => {
+                    job.context.progress.waiting();
+                    return Poll::Pending;
+                }
                 Ok(Poll::Ready(())) => {}
                 Err(panic) => job.panicked(panic),
             }
         }
         if Scheduler::low_class_here() {
             // Dropping the guest locks what every request needs: not on a thread of low priority.
-            job.cancelled.store(true, SeqCst);
+            job.context.cancel();
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -8,10 +8,12 @@ mod detached;
 mod handle;
 mod inbox;
 mod job;
+mod jobs;
 #[cfg(test)]
 mod model;
 mod place;
 mod priority;
+mod progress;
 mod run_queue;
 mod scheduler;
 #[cfg(test)]
@@ -31,6 +33,7 @@ use affinity::Cores;
 use class::Thresholds;
 use detached::Detached;
 use job::JobContext;
+use jobs::JobTable;
 use priority::Priorities;
 use scheduler::{Scheduler, monotonic_ns};
 use std::future::Future;
@@ -41,6 +44,8 @@ use threads::Threads;
 use ticker::Ticker;
 
 pub use handle::JobHandle;
+pub use jobs::LiveJob;
+pub use progress::JobState;
 
 /// Starts jobs; dropped, it ends those that are left.
 pub struct Executor {
@@ -49,6 +54,7 @@ pub struct Executor {
     threads: Arc<Threads>,
     supervisor: Supervisor,
     detached: Arc<Detached>,
+    jobs: Arc<JobTable>,
 }
 
 impl Executor {
@@ -70,7 +76,7 @@ impl Executor {
         let threads = Arc::new(Threads::start(config.threads, &scheduler, priorities, cores, io)?);
         let detached = Arc::<Detached>::default();
         let supervisor = Supervisor::start(threads.clone(), ticker.clone(), detached.clone())?;
-        Ok(Self { scheduler, ticker, threads, supervisor, detached })
+        Ok(Self { scheduler, ticker, threads, supervisor, detached, jobs: Arc::default() })
     }
 
     /// Queues `guest`. `permit` is given back once the guest is gone, which is after it ended or
@@ -84,8 +90,31 @@ impl Executor {
     ) -> JobHandle {
         // One handler for now: its jobs share one turn.
         let context = JobContext::new(0, budget, exchange);
-        let permit = (permit, self.ticker.busy());
-        JobHandle::start(&self.scheduler, &self.detached, context, guest, permit)
+        let number = self.jobs.number();
+        let listed = (number.get(), context.clone());
+        // The permit returns before the job is struck off: who sees no job may rely on it.
+        let permit = (permit, self.ticker.busy(), number);
+        let (handle, job) = JobHandle::prepare(&self.scheduler, &self.detached, context, guest, permit);
+        let (number, context) = listed;
+        self.jobs.list(number, context, handle.waker().clone());
+        job.schedule();
+        handle
+    }
+
+    /// The live jobs, part by part: a caller on an I/O thread can let others in between.
+    pub fn live_jobs(&self) -> impl Iterator<Item = Vec<LiveJob>> + Send + '_ {
+        self.jobs.live()
+    }
+
+    /// How many live jobs there are in each class, by its name.
+    pub fn count_jobs(&self) -> [(&'static str, u64); 3] {
+        self.jobs.count_by_class()
+    }
+
+    /// Ends a job by its number, wherever it is: its client is answered at once, its guest is gone
+    /// after its slice, or its host call. None if there is no such job.
+    pub fn kill(&self, number: u64) -> Option<LiveJob> {
+        self.jobs.kill(number, &self.scheduler)
     }
 
     /// Ends every job and waits for the threads: a slice at most, or one host call.
@@ -100,7 +129,17 @@ impl Executor {
 
     /// Whether guests can be preempted: the threads are alive and the ticker is on time.
     pub fn healthy(&self) -> bool {
-        self.ticker.healthy() && self.threads.all_alive()
+        self.ticker_healthy() && self.threads_alive()
+    }
+
+    /// Whether ticks come, or none is due.
+    pub fn ticker_healthy(&self) -> bool {
+        self.ticker.healthy()
+    }
+
+    /// Whether no executor thread is missing.
+    pub fn threads_alive(&self) -> bool {
+        self.threads.all_alive()
     }
 }
 

@@ -8,7 +8,6 @@ use super::run_queue::RunQueue;
 use super::sync::thread_local;
 use std::cell::Cell;
 use std::num::NonZeroU32;
-use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, OnceLock};
 
 /// With one class for all, a job that has used a millisecond of CPU lets those pass that came in the
@@ -56,9 +55,9 @@ impl Scheduler {
         }
         // Whoever ends a job looks for it in its place. If the end came while it was being queued, it
         // was looked for in vain, and it is for this side to see. At the front it need not be seen.
-        let cancellation = ((class, rank) != FRONT).then(|| job.metadata().cancellation());
+        let cancellation = ((class, rank) != FRONT).then(|| job.metadata().clone());
         let place = self.push(job, class, rank);
-        if cancellation.is_some_and(|cancelled| cancelled.load(SeqCst))
+        if cancellation.is_some_and(|context| context.cancelled())
             && let Some(job) = place.take()
         {
             self.hasten(job);
@@ -73,6 +72,7 @@ impl Scheduler {
 
     fn push(&self, job: Runnable, class: Class, rank: u64) -> Arc<Place> {
         let (queue, seat) = (&self.queues[class.index()], SEAT.with(Cell::get));
+        job.metadata().progress.queued(class);
         let near = seat.filter(|&(mine, _)| mine == class).map(|(_, shard)| shard);
         let place = queue.push(job, rank, near);
         // Woken after the shutdown, a job ends here: nobody would take it any more. What the threads

@@ -95,13 +95,15 @@ impl GuestBody {
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
-        let (deadline, drain) = (self.deadline.into(), &self.drain);
+        let (deadline, drain, job) = (self.deadline.into(), &self.drain, &self.job);
         let alarm = self.alarm.get_or_insert_with(|| {
             let mut drain = drain.clone();
+            let killed = job.as_ref().expect("guest body: polled only while there is a job").killed();
             Box::pin(async move {
                 tokio::select! {
                     () = tokio::time::sleep_until(deadline) => Reason::GuestTimeout,
                     () = drain.was_cut() => Reason::Draining,
+                    () = killed => Reason::Killed,
                 }
             })
         });
@@ -118,8 +120,10 @@ impl Body for GuestBody {
         if body.job.is_none() {
             return Poll::Ready(None);
         }
-        // The request's own body may have ended the exchange: too large, or stuck.
-        if let Some(reason @ (Reason::BodyTooLarge | Reason::BodyTimeout)) = body.exchange.failure() {
+        // Others may have ended the exchange: the request's own body, too large or stuck, or a kill.
+        if let Some(reason @ (Reason::BodyTooLarge | Reason::BodyTimeout | Reason::Killed)) =
+            body.exchange.failure()
+        {
             return body.cut(reason);
         }
         match Pin::new(&mut body.inner).poll_frame(cx) {

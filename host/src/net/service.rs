@@ -60,7 +60,8 @@ impl Service {
         if let Some(answer) = native::answer(&request, &self.host) {
             return answer;
         }
-        let exchange = Exchange::new(describe(&request, self.host.handler.name()));
+        let exchange =
+            Exchange::new(describe(&request, self.host.handler.name()), self.host.handler.stats().clone());
         match contained(self.serve(request, &exchange)).await {
             Ok(answer) => answer,
             Err(reason) => {
@@ -96,7 +97,7 @@ impl Service {
         let guest = invoke(host.handler.clone(), request, tx, budget.clone(), exchange.clone());
         let job = host.executor.spawn(guest, budget, exchange.clone(), permit);
         let mut drain = host.drain.signal();
-        let head = self.await_head(rx, faults, deadline, &mut drain, exchange).await?;
+        let head = self.await_head(rx, faults, deadline, &mut drain, exchange, job.killed()).await?;
         // HTTP/1.0 has no last chunk that could be missing: there only a reset says that it is.
         let reset = (version < Version::HTTP_11).then(|| self.peer.clone());
         respond(head, exchange, job, deadline, drain, reset)
@@ -111,6 +112,7 @@ impl Service {
         deadline: Instant,
         drain: &mut DrainSignal,
         exchange: &Exchange,
+        killed: impl Future<Output = ()>,
     ) -> Result<GuestHead, Reason> {
         tokio::select! {
             biased;
@@ -124,6 +126,7 @@ impl Service {
             },
             () = tokio::time::sleep_until(deadline.into()) => Err(Reason::GuestTimeout),
             () = drain.was_cut() => Err(Reason::Draining),
+            () = killed => Err(Reason::Killed),
             () = self.peer.gone() => Err(Reason::ClientGone),
         }
     }

@@ -42,7 +42,7 @@ impl Budget {
 
     /// Marks the end of a poll on the same thread and books its CPU time.
     pub fn end_poll(&self) {
-        self.exchange.add_cpu(self.poll_cpu_ns());
+        self.exchange.polled(self.poll_cpu_ns());
     }
 
     /// Which budget is spent, if one is. To be asked on the thread that polls, between

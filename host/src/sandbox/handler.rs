@@ -6,7 +6,7 @@ use super::linker;
 use super::state::HostState;
 use crate::capabilities::OutboundGrant;
 use crate::config::Limits;
-use crate::telemetry::Sampler;
+use crate::telemetry::{HandlerStats, Sampler};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use wasmtime::Engine;
@@ -25,6 +25,8 @@ pub struct HandlerSettings {
     pub env: Vec<(String, String)>,
     /// Where its outbound requests may go.
     pub outbound: OutboundGrant,
+    /// Where its requests are counted.
+    pub stats: Arc<HandlerStats>,
     /// Whether it is told the number of its instance (`WASM_HOST_INSTANCE`), which only the built-in
     /// handler is: it lets a guest see how much the host serves.
     pub tells_instance: bool,
@@ -60,6 +62,11 @@ impl Handler {
     /// The handler's name.
     pub fn name(&self) -> &Arc<str> {
         &self.settings.name
+    }
+
+    /// Where its requests are counted.
+    pub fn stats(&self) -> &Arc<HandlerStats> {
+        &self.settings.stats
     }
 
     /// What one of its instances may use.

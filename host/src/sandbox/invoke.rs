@@ -9,6 +9,7 @@ use super::trap::{self, Stage};
 use crate::outcome::Reason;
 use crate::telemetry::Exchange;
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::Body;
 use std::future::Future;
 use std::pin::Pin;
@@ -86,20 +87,34 @@ impl Failure {
 }
 
 /// Ends the exchange for `reason`, unless the guest's answer was finished before: then it stands, and
-/// only the log knows what came after. What happened inside the guest goes to the log and nowhere else.
+/// only the log and the counters know what came after. What happened inside the guest goes to the log
+/// and nowhere else.
 fn conclude(reason: Reason, error: Option<&wasmtime::Error>, state: &HostState, handler: &Handler) {
     let answered = state.response.answered();
     let (reason, what) = match answered {
-        true => (reason, "guest failed after its answer"),
+        true => {
+            let reason = after_answer(reason);
+            state.exchange.ended_after_answer(reason);
+            (reason, "guest failed after its answer")
+        }
         false => (state.exchange.fail(reason), "guest failed"),
     };
-    // That a deadline passed is told by the request's own line.
-    if (error.is_some() || answered)
+    // That a budget is spent is told by the request's own lines.
+    if error.is_some()
         && let Some(untold) = handler.failures.admit()
     {
         let details = error.map(trap::describe);
         tracing::warn!(request_id = %state.exchange.head.id, handler = &*state.exchange.head.handler,
             reason = reason.label(), untold, details, "{what}");
+    }
+}
+
+/// What a failure is called that comes after the answer: whichever budget bounds the work there, it is
+/// that work's time which is up.
+fn after_answer(reason: Reason) -> Reason {
+    match reason.status() {
+        StatusCode::GATEWAY_TIMEOUT => Reason::PostReturnTimeout,
+        _ => reason,
     }
 }
 

@@ -1,6 +1,8 @@
 //! How much memory one instance holds: one sum over all its linear memories and tables. wasmtime's
 //! own `StoreLimits` bounds each memory by itself, which many memories together walk past.
 
+use crate::telemetry::Exchange;
+use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 
 /// Core instances, memories and tables that one component may have.
@@ -11,19 +13,15 @@ const INSTANCES_MAX: usize = 256;
 pub(super) struct Limiter {
     bytes: usize,
     bytes_max: usize,
-    peak_bytes: usize,
     refused: bool,
+    /// Where others read how much it is.
+    exchange: Arc<Exchange>,
 }
 
 impl Limiter {
-    pub(super) fn new(bytes_max: u64) -> Self {
+    pub(super) fn new(bytes_max: u64, exchange: Arc<Exchange>) -> Self {
         let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-        Self { bytes: 0, bytes_max, peak_bytes: 0, refused: false }
-    }
-
-    /// The most that was held at once.
-    pub(super) fn peak_bytes(&self) -> u64 {
-        self.peak_bytes as u64
+        Self { bytes: 0, bytes_max, refused: false, exchange }
     }
 
     /// Whether a growth was refused: a trap after this is most likely the guest giving up.
@@ -42,7 +40,7 @@ impl Limiter {
         }
         if maximum.is_none_or(|maximum| desired <= maximum) {
             self.bytes = total;
-            self.peak_bytes = self.peak_bytes.max(total);
+            self.exchange.memory(total as u64);
         }
         true
     }
@@ -87,18 +85,19 @@ mod tests {
 
     #[test]
     fn memories_and_tables_share_one_limit() {
-        let mut limiter = Limiter::new(100);
+        let exchange = Exchange::sample();
+        let mut limiter = Limiter::new(100, exchange.clone());
         assert!(limiter.memory_growing(0, 60, None).expect("never fails"));
         assert!(limiter.table_growing(0, 5, None).expect("never fails"));
         assert!(!limiter.refused());
         assert!(!limiter.memory_growing(0, 1, None).expect("never fails"));
         assert!(limiter.refused());
-        assert_eq!(limiter.peak_bytes(), 100);
+        assert_eq!(exchange.memory_peak_bytes(), 100);
     }
 
     #[test]
     fn growth_past_a_memorys_own_maximum_is_not_counted() {
-        let mut limiter = Limiter::new(100);
+        let mut limiter = Limiter::new(100, Exchange::sample());
         assert!(limiter.memory_growing(0, 50, Some(40)).expect("never fails"));
         assert_eq!((limiter.bytes, limiter.refused()), (0, false));
     }
@@ -106,11 +105,12 @@ mod tests {
     proptest! {
         #[test]
         fn the_sum_never_passes_the_limit(max in 0u64..1 << 40, steps: Vec<(usize, usize, bool)>) {
-            let mut limiter = Limiter::new(max);
+            let exchange = Exchange::sample();
+            let mut limiter = Limiter::new(max, exchange.clone());
             for (current, desired, table) in steps {
                 let unit = if table { size_of::<usize>() } else { 1 };
                 limiter.grow(current, desired, unit, None);
-                prop_assert!(limiter.peak_bytes() <= max);
+                prop_assert!(exchange.memory_peak_bytes() <= max);
             }
         }
     }

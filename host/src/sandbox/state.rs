@@ -60,7 +60,7 @@ impl HostState {
             http,
             outbound: Outbound::new(settings.outbound.clone(), limits.outbound_max, deadline),
             table,
-            limiter: Limiter::new(limits.memory_bytes_max),
+            limiter: Limiter::new(limits.memory_bytes_max, exchange.clone()),
             response: ResponseWatch::default(),
             exchange,
         }
@@ -78,13 +78,13 @@ impl HostState {
 }
 
 impl Drop for HostState {
-    /// However the instance ended, what it held is known. A panic is recorded here, before the ends
+    /// However the instance ended, it holds nothing any more. A panic is recorded here, before the ends
     /// of head and body in this world close: whoever waits for them asks for the reason at once.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.exchange.fail(Reason::HostPanic);
         }
-        self.exchange.memory_peak(self.limiter.peak_bytes());
+        self.exchange.memory(0);
     }
 }
 

@@ -2,6 +2,7 @@
 //! written when the last of its two holders, the connection and the guest's job, lets go, so the
 //! figures in it are final.
 
+use super::handler_stats::HandlerStats;
 use crate::outcome::{Outcome, Reason};
 use crate::telemetry::{RequestId, TraceParent};
 use http::StatusCode;
@@ -33,20 +34,36 @@ pub struct Exchange {
     /// 0 until a head was sent.
     status: AtomicU16,
     ending: OnceLock<(Outcome, Duration)>,
+    /// Why the guest was ended after its answer, if it was.
+    afterwards: OnceLock<Reason>,
     cpu_ns: AtomicU64,
+    /// How much of it the handler's counters know of.
+    cpu_counted_ns: AtomicU64,
+    poll_max_ns: AtomicU64,
+    memory_bytes: AtomicU64,
     memory_peak_bytes: AtomicU64,
+    stats: Arc<HandlerStats>,
 }
 
+/// How much CPU time of a running request its handler's counters may lack: counting every poll would
+/// have all threads write to one place.
+const CPU_UNCOUNTED_NS_MAX: u64 = 10_000_000;
+
 impl Exchange {
-    /// Opens the record of a request that arrived now.
-    pub fn new(head: RequestHead) -> Arc<Self> {
+    /// Opens the record of a request that arrived now, to be counted in `stats`.
+    pub fn new(head: RequestHead, stats: Arc<HandlerStats>) -> Arc<Self> {
         Arc::new(Self {
             head,
             started: Instant::now(),
             status: AtomicU16::new(0),
             ending: OnceLock::new(),
+            afterwards: OnceLock::new(),
             cpu_ns: AtomicU64::new(0),
+            cpu_counted_ns: AtomicU64::new(0),
+            poll_max_ns: AtomicU64::new(0),
+            memory_bytes: AtomicU64::new(0),
             memory_peak_bytes: AtomicU64::new(0),
+            stats,
         })
     }
 
@@ -82,6 +99,37 @@ impl Exchange {
         }
     }
 
+    /// Records that the guest was ended although its answer was finished. The answer stands; of several
+    /// reasons the first one does.
+    pub fn ended_after_answer(&self, reason: Reason) {
+        let _ = self.afterwards.set(reason);
+    }
+
+    /// How long ago the request arrived.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Books one poll of the guest, which took this much CPU time. Only one thread polls a guest at a
+    /// time, and none is kept waiting here.
+    pub fn polled(&self, nanoseconds: u64) {
+        let sum = self.add_cpu(nanoseconds);
+        if nanoseconds > self.poll_max_ns.load(Relaxed) {
+            self.poll_max_ns.store(nanoseconds, Relaxed);
+        }
+        self.stats.polled(nanoseconds);
+        let uncounted = sum - self.cpu_counted_ns.load(Relaxed).min(sum);
+        if uncounted >= CPU_UNCOUNTED_NS_MAX {
+            self.cpu_counted_ns.store(sum, Relaxed);
+            self.stats.used_cpu(uncounted);
+        }
+    }
+
+    /// The longest that the guest kept a thread, as CPU time.
+    pub fn longest_poll(&self) -> Duration {
+        Duration::from_nanos(self.poll_max_ns.load(Relaxed))
+    }
+
     /// Adds CPU time that the guest used; returns the sum in nanoseconds.
     pub fn add_cpu(&self, nanoseconds: u64) -> u64 {
         self.cpu_ns.fetch_add(nanoseconds, Relaxed) + nanoseconds
@@ -92,9 +140,20 @@ impl Exchange {
         self.cpu_ns.load(Relaxed)
     }
 
-    /// Records the most memory that the guest held at once.
-    pub fn memory_peak(&self, bytes: u64) {
+    /// Records how much memory the guest holds now.
+    pub fn memory(&self, bytes: u64) {
+        self.memory_bytes.store(bytes, Relaxed);
         self.memory_peak_bytes.fetch_max(bytes, Relaxed);
+    }
+
+    /// How much memory the guest holds.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.load(Relaxed)
+    }
+
+    /// The most memory that the guest held at once.
+    pub fn memory_peak_bytes(&self) -> u64 {
+        self.memory_peak_bytes.load(Relaxed)
     }
 }
 
@@ -102,13 +161,14 @@ impl Exchange {
 impl Exchange {
     /// The record of some request, for tests of what is done with one.
     pub(crate) fn sample() -> Arc<Self> {
-        Self::new(RequestHead {
+        let head = RequestHead {
             id: RequestId::from_client(None),
             trace: None,
             method: http::Method::GET,
             path: "/".to_owned(),
             handler: "test".into(),
-        })
+        };
+        Self::new(head, Arc::new(HandlerStats::new(Duration::from_millis(1))))
     }
 }
 
@@ -141,6 +201,28 @@ impl Drop for Exchange {
             Outcome::Answered => line!(info, "ok"),
             Outcome::Failed(reason) => line!(warn, reason.label()),
         }
+        self.count(outcome);
+        // What needs telling of beside: both are of the guest, and rare.
+        let (handler, request_id) = (&*head.handler, &head.id);
+        if let (Outcome::Answered, Some(reason)) = (outcome, self.afterwards.get()) {
+            tracing::warn!(reason = reason.label(), handler, %request_id, "guest ended after its answer");
+        }
+        let longest_poll = self.longest_poll();
+        if let Some(untold) = self.stats.tell_long_poll(self.poll_max_ns.load(Relaxed)) {
+            let longest_poll_ms = millis(longest_poll);
+            tracing::warn!(longest_poll_ms, untold, handler, %request_id,
+                "guest kept its thread: preemption does not reach into bulk operations and host calls");
+        }
+    }
+}
+
+impl Exchange {
+    fn count(&self, outcome: Outcome) {
+        self.stats.ended(outcome);
+        if let (Outcome::Answered, Some(&reason)) = (outcome, self.afterwards.get()) {
+            self.stats.ended_after_answer(reason);
+        }
+        self.stats.used_cpu(self.cpu_ns().saturating_sub(self.cpu_counted_ns.load(Relaxed)));
     }
 }
 
@@ -171,8 +253,34 @@ mod tests {
         let exchange = Exchange::sample();
         assert_eq!(exchange.add_cpu(2), 2);
         assert_eq!(exchange.add_cpu(3), 5);
-        exchange.memory_peak(9);
-        exchange.memory_peak(4);
-        assert_eq!(exchange.memory_peak_bytes.load(Relaxed), 9);
+        exchange.memory(9);
+        exchange.memory(4);
+        assert_eq!((exchange.memory_bytes(), exchange.memory_peak_bytes()), (4, 9));
+    }
+
+    #[test]
+    fn every_nanosecond_is_counted_once_and_the_longest_poll_stays() {
+        let stats = Arc::new(HandlerStats::new(Duration::from_millis(1)));
+        let sample = Exchange::sample();
+        let head = RequestHead {
+            id: sample.head.id.clone(),
+            trace: None,
+            method: http::Method::GET,
+            path: String::new(),
+            handler: "test".into(),
+        };
+        let exchange = Exchange::new(head, stats.clone());
+        for ns in [4_000_000, 7_000_000, 3_000_000] {
+            exchange.polled(ns);
+        }
+        assert_eq!(stats.cpu(), Duration::from_millis(11), "a running request is behind");
+        assert_eq!(exchange.longest_poll(), Duration::from_millis(7));
+        exchange.end(Outcome::Answered);
+        exchange.ended_after_answer(Reason::PostReturnTimeout);
+        exchange.ended_after_answer(Reason::Killed);
+        drop(exchange);
+        assert_eq!(stats.cpu(), Duration::from_millis(14));
+        assert_eq!(stats.requests().collect::<Vec<_>>(), [("ok", 1)]);
+        assert_eq!(stats.after_answer().collect::<Vec<_>>(), [("post_return_timeout", 1)]);
     }
 }

@@ -2,6 +2,7 @@
 //! other module but [`crate::outcome`].
 
 mod exchange;
+mod handler_stats;
 mod harmless;
 mod log;
 mod request_id;
@@ -9,6 +10,7 @@ mod sampler;
 mod trace_context;
 
 pub use exchange::{Exchange, RequestHead};
+pub use handler_stats::HandlerStats;
 pub use log::start as start_log;
 pub use request_id::RequestId;
 pub use sampler::Sampler;

@@ -7,7 +7,7 @@ use crate::executor::handle::JobHandle;
 use crate::executor::job::{JobContext, Runnable};
 use crate::executor::scheduler::Scheduler;
 use crate::sandbox::Budget;
-use crate::telemetry::{Exchange, RequestHead, RequestId};
+use crate::telemetry::{Exchange, HandlerStats, RequestHead, RequestId};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -178,13 +178,14 @@ impl Machine {
     }
 
     fn arrive(&mut self, id: usize) {
-        let exchange = Exchange::new(RequestHead {
+        let head = RequestHead {
             id: RequestId::from_client(None),
             trace: None,
             method: http::Method::GET,
             path: id.to_string(),
             handler: "simulated".into(),
-        });
+        };
+        let exchange = Exchange::new(head, Arc::new(HandlerStats::new(Duration::from_millis(1))));
         let hour = Duration::from_secs(3600);
         let budget = Arc::new(Budget::new(hour, hour, exchange.clone()));
         let record = &self.jobs[id];
