@@ -6,7 +6,7 @@ use super::budget::Budget;
 use super::handler::Handler;
 use super::state::HostState;
 use super::trap::{self, Stage};
-use crate::outcome::Reason;
+use crate::outcome::{Outcome, Reason};
 use crate::telemetry::Exchange;
 use bytes::Bytes;
 use http::StatusCode;
@@ -90,7 +90,9 @@ impl Failure {
 /// only the log and the counters know what came after. What happened inside the guest goes to the log
 /// and nowhere else.
 fn conclude(reason: Reason, error: Option<&wasmtime::Error>, state: &HostState, handler: &Handler) {
-    let answered = state.response.answered();
+    // Either the guest finished its answer, or all that it declared has reached the client: then the
+    // connection lets go of the body, and the guest cannot finish it any more.
+    let answered = state.response.answered() || state.exchange.outcome() == Some(Outcome::Answered);
     let (reason, what) = match answered {
         true => {
             let reason = after_answer(reason);
