@@ -5,6 +5,10 @@
 
 mod harness;
 
+#[path = "serving/admin.rs"]
+mod admin;
+#[path = "serving/admin_access.rs"]
+mod admin_access;
 #[path = "serving/admission.rs"]
 mod admission;
 #[path = "serving/bodies.rs"]
@@ -23,6 +27,8 @@ mod grants;
 mod logs;
 #[path = "serving/malformed.rs"]
 mod malformed;
+#[path = "serving/metrics.rs"]
+mod metrics;
 #[path = "serving/outbound.rs"]
 mod outbound;
 #[path = "serving/requests.rs"]

@@ -10,12 +10,13 @@ const LAYERS: [&str; 6] = ["cli", "net", "admission", "executor", "sandbox", "ca
 const LEAVES: [&str; 3] = ["outcome", "telemetry", "config"];
 
 /// Libraries that only some files may name, and which: a prefix of the path below `host/src`.
-const NAMED_BY: [(&str, &[&str]); 5] = [
+const NAMED_BY: [(&str, &[&str]); 6] = [
     ("wasmtime", &["sandbox/", "capabilities/"]),
     ("hyper", &["net/", "capabilities/outbound"]),
     ("clap", &["cli/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("async_task", &["executor/"]),
+    ("prometheus_client", &["net/admin/"]),
 ];
 
 struct Source {

@@ -146,6 +146,24 @@ reasons! {
     /// The guest dropped its response's body without finishing it.
     BodyUnfinished = "body_unfinished", INTERNAL_SERVER_ERROR, "http_response_incomplete",
         "The handler did not finish its answer.";
+    /// The admin side has nothing at this path.
+    NotFound = "not_found", NOT_FOUND, "destination_not_found",
+        "There is nothing at this path.";
+    /// The job that the admin side was asked for is not there, or not any more.
+    NoSuchJob = "no_such_job", NOT_FOUND, "destination_not_found",
+        "There is no such job.";
+    /// What is at a path of the admin side does not do this.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "http_request_error",
+        "This path does not support the method.";
+    /// The admin side was asked without its token.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "http_request_denied",
+        "The request lacks the token it needs.";
+    /// The admin side was asked by a page in a browser, or under a name that is not its own.
+    Forbidden = "forbidden", FORBIDDEN, "http_request_denied",
+        "The request was sent by a page in a browser, or to a name that is not this server's.";
+    /// An address gave the admin side too many wrong tokens.
+    TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "http_request_denied",
+        "There were too many wrong tokens from this address.";
     /// The client went away before the answer ended.
     ClientGone = "client_gone", BAD_REQUEST, "connection_terminated",
         "The client went away.";
@@ -162,6 +180,7 @@ impl Reason {
         match self {
             Self::QueueFull | Self::QueueTimeout | Self::PoolExhausted | Self::TooManyStreams => Some(1),
             Self::Draining => Some(5),
+            Self::TooManyAttempts => Some(60),
             Self::NoRoute
             | Self::BadRequest
             | Self::NotImplemented
@@ -188,6 +207,11 @@ impl Reason {
             | Self::PostReturnTimeout
             | Self::BodyMismatch
             | Self::BodyUnfinished
+            | Self::NotFound
+            | Self::NoSuchJob
+            | Self::MethodNotAllowed
+            | Self::Unauthorized
+            | Self::Forbidden
             | Self::ClientGone => None,
         }
     }
@@ -215,12 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_is_an_error_and_only_503_says_when_to_retry() {
+    fn every_answer_is_an_error_and_only_429_and_503_say_when_to_retry() {
         for reason in Reason::ALL {
             let status = reason.status();
             assert!(status.is_client_error() || status.is_server_error(), "{reason:?}");
             let retries = reason.retry_after_s().is_some();
-            assert_eq!(retries, status == StatusCode::SERVICE_UNAVAILABLE, "{reason:?}");
+            let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+            assert_eq!(retries, later.contains(&status), "{reason:?}");
         }
     }
 }

@@ -50,6 +50,8 @@ pub fn command() -> Command {
     }
     // No file of the tree the tests run in is picked up by accident.
     command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+    // Hosts that run side by side would all want the one usual address: `--admin` asks for another.
+    command.env("WASM_HOST_ADMIN", "off");
     command
 }
 
@@ -134,6 +136,14 @@ impl Server {
     /// A client of this host.
     pub fn client(&self) -> Client {
         Client::new(self.address)
+    }
+
+    /// A client of this host's admin side, which `--admin 127.0.0.1:0` starts.
+    #[track_caller]
+    pub fn admin(&self) -> Client {
+        let line = self.log.wait_for(&["Admin on http://"]);
+        let address = line.trim_start_matches("Admin on http://").trim_end_matches('/');
+        Client::new(address.parse().expect("an address"))
     }
 
     /// The process's number.

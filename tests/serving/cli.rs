@@ -120,6 +120,7 @@ fn second_component_is_a_usage_error() {
 fn below_8_gb(arguments: &[&str]) -> Command {
     let binary = command();
     let mut shell = Command::new("sh");
+    shell.env("WASM_HOST_ADMIN", "off");
     shell.args(["-c", "ulimit -v 8000000; exec \"$0\" \"$@\""]).arg(binary.get_program()).args(arguments);
     shell
 }

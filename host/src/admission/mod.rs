@@ -41,6 +41,11 @@ impl Admission {
         self.config.instances.get().saturating_sub(free)
     }
 
+    /// Requests that wait for an instance now.
+    pub fn queued(&self) -> u32 {
+        self.waiting.load(Relaxed)
+    }
+
     /// Instances that may live at once.
     pub fn instances_max(&self) -> u32 {
         self.config.instances.get()

@@ -84,7 +84,11 @@ fn flag(setting: &'static Setting) -> Arg {
         .action(if setting.repeats() { ArgAction::Append } else { ArgAction::Set })
         // `-1` is a number out of range, and not a flag that nobody knows.
         .allow_negative_numbers(true)
-        .value_parser(move |text: &str| setting.check(text).map(|()| text.to_owned()))
+        .value_parser(move |text: &str| match setting.secret() {
+            // clap would repeat what it refuses: this one is checked with the other layers.
+            true => Ok(text.to_owned()),
+            false => setting.check(text).map(|()| text.to_owned()),
+        })
 }
 
 fn help(setting: &Setting) -> String {

@@ -4,9 +4,9 @@ use super::exit::Failure;
 use super::welcome;
 use crate::admission::Admission;
 use crate::capabilities::OutboundGrant;
-use crate::config::{Config, HandlerSource, LogFormat};
+use crate::config::{AdminListen, Config, HandlerSource, LogFormat};
 use crate::executor::Executor;
-use crate::net::{Drain, Host, Listener};
+use crate::net::{Admin, Drain, Host, Listener};
 use crate::sandbox::{HandlerSettings, Sandbox, SandboxError};
 use crate::telemetry::{self, HandlerStats};
 use anyhow::Context;
@@ -27,6 +27,7 @@ const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(1);
 pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Failure> {
     let (io, guest_io) = io_runtimes().context("cannot start the I/O threads").map_err(Failure::Other)?;
     let listener = bind(&io, &config).map_err(Failure::Other)?;
+    let admin = bind_admin(&io, &config, &mut warnings).map_err(Failure::Other)?;
     let sandbox = sandbox(&config)?;
     warnings.extend(sandbox.warnings.iter().cloned());
     let handler = load(&sandbox, &config)?;
@@ -47,6 +48,9 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
     };
     // The first line of all: whoever started the host reads the port from it.
     let _ = writeln!(std::io::stderr(), "Serving HTTP on http://{}/", listener.address());
+    if let Some(admin) = &admin {
+        let _ = writeln!(std::io::stderr(), "Admin on http://{}/", admin.address());
+    }
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -59,6 +63,9 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
         "ready"
     );
     io.spawn(listener.serve(host.clone()));
+    if let Some(listener) = admin {
+        io.spawn(Admin::new(host.clone(), config.admin.token).serve(listener));
+    }
     io.block_on(run(&host, &mut signals));
     let dropped_lines = log.dropped_lines();
     if dropped_lines > 0 {
@@ -96,6 +103,28 @@ fn bind(io: &Runtime, config: &Config) -> anyhow::Result<Listener> {
             "cannot listen on {address}: choose another address with --listen (port 0 takes any free one)"
         )
     })
+}
+
+/// The admin side's listener. The usual address may be another host's, which is no reason not to serve;
+/// an address that was asked for is.
+fn bind_admin(io: &Runtime, config: &Config, warnings: &mut Vec<String>) -> anyhow::Result<Option<Listener>> {
+    match config.admin.listen {
+        AdminListen::Off => Ok(None),
+        AdminListen::Usual => match io.block_on(Listener::bind(AdminListen::USUAL)) {
+            Ok(listener) => Ok(Some(listener)),
+            Err(error) => {
+                let usual = AdminListen::USUAL;
+                warnings.push(format!("no admin side: cannot listen on {usual}: {error}; see --admin"));
+                Ok(None)
+            }
+        },
+        AdminListen::At(address) => io.block_on(Listener::bind(address)).map(Some).with_context(|| {
+            format!(
+                "cannot listen on {address} for --admin: choose another address (port 0 takes any free \
+                 one) or `off`"
+            )
+        }),
+    }
 }
 
 fn sandbox(config: &Config) -> Result<Sandbox, Failure> {

@@ -4,11 +4,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::Config;
 use super::file;
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::setting::{ENVIRONMENT_PREFIX, Given, Repeat, SETTINGS, Setting, closest, defaults};
 use super::source::HandlerSource;
+use super::{AdminListen, Config};
 
 /// What the command line says, not yet checked.
 #[derive(Default)]
@@ -53,6 +53,7 @@ pub fn resolve(
     // Two values can only contradict each other once each is sound.
     if mistakes.is_empty() {
         mistakes.extend(contradiction(&config, &layers));
+        mistakes.extend(exposure(&config));
     }
     Mistakes::among(mistakes)?;
     Ok((config, warnings))
@@ -167,6 +168,28 @@ fn contradiction(config: &Config, layers: &[Vec<Given>]) -> Option<Mistake> {
         ),
         origin,
     })
+}
+
+/// An admin side that other machines reach needs a token. What is missing was given nowhere, so it is
+/// not the address that is at fault.
+fn exposure(config: &Config) -> Option<Mistake> {
+    match config.admin.listen {
+        AdminListen::At(address) if config.admin.token.is_none() && !address.ip().is_loopback() => {
+            let token = Setting::find("admin-token")?;
+            Some(Mistake {
+                what: format!(
+                    "`admin` is {address}, which other machines may reach, and there is no `admin-token`"
+                ),
+                fix: format!(
+                    "set `{}`, or listen on {}",
+                    token.assignment(&Origin::Environment, None),
+                    AdminListen::USUAL
+                ),
+                origin: Origin::Nowhere,
+            })
+        }
+        AdminListen::At(_) | AdminListen::Usual | AdminListen::Off => None,
+    }
 }
 
 #[cfg(test)]

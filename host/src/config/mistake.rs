@@ -59,6 +59,8 @@ pub enum Origin {
     },
     /// In a file or directory that cannot be used at all.
     Path(PathBuf),
+    /// Nowhere: something is missing that the other settings need.
+    Nowhere,
 }
 
 impl fmt::Display for Origin {
@@ -67,6 +69,7 @@ impl fmt::Display for Origin {
             Self::Flag => formatter.write_str("command line"),
             Self::Environment => formatter.write_str("environment"),
             Self::File { path, line, column } => write!(formatter, "{}:{line}:{column}", path.display()),
+            Self::Nowhere => formatter.write_str("settings"),
             Self::Path(path) => write!(formatter, "{}", path.display()),
         }
     }

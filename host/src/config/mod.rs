@@ -6,9 +6,10 @@ mod layers;
 mod mistake;
 mod setting;
 mod source;
+mod token;
 mod units;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use layers::{Flags, resolve};
 pub use mistake::{Mistake, Mistakes};
 pub use setting::{SETTINGS, Setting};
 pub use source::HandlerSource;
+pub use token::Token;
 
 /// Everything that a host needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Config {
     pub source: HandlerSource,
     /// Addresses and limits of connections and requests.
     pub net: NetConfig,
+    /// Where the host is looked after, and by whom.
+    pub admin: AdminConfig,
     /// How many requests are let in, and how long the others wait.
     pub admission: AdmissionConfig,
     /// The threads that poll guests.
@@ -60,6 +64,31 @@ pub struct NetConfig {
     pub body_timeout: Duration,
     /// How long running requests may go on once the host is told to stop.
     pub drain_timeout: Duration,
+}
+
+/// Where the host is looked after, and by whom.
+#[derive(Clone, Debug)]
+pub struct AdminConfig {
+    /// Where to listen.
+    pub listen: AdminListen,
+    /// What a client must know; without it everyone on this machine may.
+    pub token: Option<Token>,
+}
+
+/// Where the admin side listens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AdminListen {
+    /// Nowhere.
+    Off,
+    /// At the usual address, unless it is taken.
+    Usual,
+    /// At this address.
+    At(SocketAddr),
+}
+
+impl AdminListen {
+    /// The usual address.
+    pub const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 }
 
 /// How many requests are let in, and how long the others wait.

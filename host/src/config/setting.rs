@@ -12,13 +12,17 @@ use std::time::Duration;
 use super::mistake::{Mistake, Origin, Refusal};
 use super::source::HandlerSource;
 use super::{
-    AdmissionConfig, CacheConfig, Config, ExecutorConfig, Grants, HogPriority, Limits, LogFormat, NetConfig,
+    AdminConfig, AdminListen, AdmissionConfig, CacheConfig, Config, ExecutorConfig, Grants, HogPriority,
+    Limits, LogFormat, NetConfig,
 };
 
 pub use table::SETTINGS;
 
 /// What the names of environment variables start with.
 pub(super) const ENVIRONMENT_PREFIX: &str = "WASM_HOST_";
+
+/// The setting whose value is never repeated.
+const SECRET: &str = "admin-token";
 
 /// Characters of a refused value that are shown.
 const SHOWN_CHARS_MAX: usize = 60;
@@ -82,6 +86,11 @@ impl Setting {
         ENVIRONMENT_PREFIX.to_owned() + &self.name.replace('-', "_").to_uppercase()
     }
 
+    /// Whether its value must not be shown to anyone.
+    pub fn secret(&self) -> bool {
+        self.name == SECRET
+    }
+
     /// Whether its flag may be repeated.
     pub fn repeats(&self) -> bool {
         matches!(self.repeat, Repeat::Many { .. })
@@ -105,10 +114,11 @@ impl Setting {
         let name = match origin {
             Origin::Flag => format!("--{}", self.name),
             Origin::Environment => self.environment().unwrap_or_else(|| self.name.to_owned()),
-            Origin::File { .. } | Origin::Path(_) => self.name.to_owned(),
+            Origin::File { .. } | Origin::Path(_) | Origin::Nowhere => self.name.to_owned(),
         };
+        let shown = if self.secret() { "a secret that does not fit".to_owned() } else { shown(text) };
         Mistake {
-            what: format!("`{name}` is {}: {}", shown(text), refusal.expected),
+            what: format!("`{name}` is {shown}: {}", refusal.expected),
             fix: format!("write `{}`", self.assignment(&origin, refusal.example.as_deref())),
             origin,
         }
@@ -121,11 +131,13 @@ impl Setting {
         match origin {
             Origin::Flag => format!("--{} {value}", self.name),
             Origin::Environment => format!("{}={value}", self.environment().unwrap_or_default()),
-            Origin::File { .. } | Origin::Path(_) if self.repeats() => {
+            Origin::File { .. } | Origin::Path(_) | Origin::Nowhere if self.repeats() => {
                 format!("{} = [{value:?}]", self.name)
             }
-            Origin::File { .. } | Origin::Path(_) if is_number(value) => format!("{} = {value}", self.name),
-            Origin::File { .. } | Origin::Path(_) => format!("{} = {value:?}", self.name),
+            Origin::File { .. } | Origin::Path(_) | Origin::Nowhere if is_number(value) => {
+                format!("{} = {value}", self.name)
+            }
+            Origin::File { .. } | Origin::Path(_) | Origin::Nowhere => format!("{} = {value:?}", self.name),
         }
     }
 }
@@ -185,6 +197,7 @@ fn blank() -> Config {
             write_timeout: Duration::ZERO,
             drain_timeout: Duration::ZERO,
         },
+        admin: AdminConfig { listen: AdminListen::Off, token: None },
         admission: AdmissionConfig {
             instances: NonZeroU32::MIN,
             concurrency: NonZeroU32::MIN,

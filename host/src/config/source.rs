@@ -123,7 +123,7 @@ fn unreadable(path: &Path, origin: Origin, error: &io::Error) -> Mistake {
 fn about(origin: &Origin, path: &Path, what: &str) -> String {
     match origin {
         Origin::Path(_) => what.to_owned(),
-        Origin::Flag | Origin::Environment | Origin::File { .. } => {
+        Origin::Flag | Origin::Environment | Origin::File { .. } | Origin::Nowhere => {
             format!("`component` is {path:?}: {what}")
         }
     }

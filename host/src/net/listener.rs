@@ -6,8 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long to wait when the system has no file descriptor left: connections that end free some.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -40,25 +40,27 @@ impl Listener {
         let mut drain = host.drain.signal();
         let permits = Arc::new(Semaphore::new(host.config.connections_max as usize));
         loop {
-            let accept = async {
-                let permit = permits.clone().acquire_owned().await;
-                let permit = permit.expect("connection permits: the semaphore is never closed");
-                (permit, self.socket.accept().await)
-            };
-            let (permit, accepted) = tokio::select! {
-                accepted = accept => accepted,
+            let (permit, stream) = tokio::select! {
+                accepted = self.accept(&permits) => accepted,
                 () = drain.begun() => return,
             };
-            match accepted {
-                Ok((stream, _peer)) => {
-                    let (host, drain) = (host.clone(), drain.clone());
-                    tokio::runtime::Handle::current().spawn(async move {
-                        let _permit = permit;
-                        // What a client does wrong was answered, and what it asked for is recorded
-                        // with its requests.
-                        let _ = connection::serve(stream, &host, drain).await;
-                    });
-                }
+            let (host, drain) = (host.clone(), drain.clone());
+            tokio::runtime::Handle::current().spawn(async move {
+                let _permit = permit;
+                // What a client does wrong was answered, and what it asked for is recorded with its
+                // requests.
+                let _ = connection::serve(stream, &host, drain).await;
+            });
+        }
+    }
+
+    /// The next connection, with its permit. Cancel safe.
+    pub(super) async fn accept(&self, permits: &Arc<Semaphore>) -> (OwnedSemaphorePermit, TcpStream) {
+        loop {
+            let permit = permits.clone().acquire_owned().await;
+            let permit = permit.expect("connection permits: the semaphore is never closed");
+            match self.socket.accept().await {
+                Ok((stream, _peer)) => return (permit, stream),
                 Err(error) => {
                     tracing::warn!(%error, "accept failed");
                     tokio::time::sleep(ACCEPT_BACKOFF).await;

@@ -1,6 +1,7 @@
 //! The network side: connections, requests' heads and bodies, and the host's own answers. The only
 //! place, next to the outbound client, that names hyper; it never runs a guest.
 
+mod admin;
 mod answer;
 mod connection;
 mod drain;
@@ -12,6 +13,7 @@ mod request_body;
 mod service;
 mod socket;
 
+pub use admin::Admin;
 pub use drain::Drain;
 pub use listener::Listener;
 pub use service::Host;

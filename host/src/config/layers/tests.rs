@@ -169,3 +169,34 @@ proptest! {
         let _ = start.variable(&setting.name_in_environment(), &value).resolve();
     }
 }
+
+#[test]
+fn admin_side_that_other_machines_reach_needs_a_token() {
+    for address in ["0.0.0.0:8081", "[::]:8081", "192.0.2.1:8081"] {
+        let exposed = || Start::default().flag("admin", &[address]);
+        let mistakes = exposed().resolve().unwrap_err();
+        assert!(mistakes.contains(address) && mistakes.contains("`admin-token`"), "{mistakes}");
+        assert!(mistakes.contains("WASM_HOST_ADMIN_TOKEN=TOKEN"), "{mistakes}");
+        let guarded = exposed().variable("WASM_HOST_ADMIN_TOKEN", "correct-horse-battery").config();
+        assert!(guarded.admin.token.is_some());
+    }
+    for address in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:8081", "auto", "off"] {
+        assert!(Start::default().flag("admin", &[address]).config().admin.token.is_none(), "{address}");
+    }
+}
+
+#[test]
+fn admin_token_is_shown_by_no_mistake_and_by_no_print() {
+    let (good, bad) = ("correct-horse-battery", "hunter2 hunter2 hunter2");
+    let file = |token: &str| Start::default().file(&format!("admin-token = {token:?}"));
+    for start in [
+        Start::default().flag("admin-token", &[bad]),
+        Start::default().variable("WASM_HOST_ADMIN_TOKEN", bad),
+        file(bad),
+    ] {
+        let mistakes = start.resolve().unwrap_err();
+        assert!(mistakes.contains("16 to 256") && !mistakes.contains("hunter2"), "{mistakes}");
+    }
+    let shown = format!("{:?}", file(good).config());
+    assert!(shown.contains("Token") && !shown.contains(good), "{shown}");
+}

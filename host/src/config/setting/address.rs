@@ -3,8 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::Destination;
 use crate::config::mistake::Refusal;
+use crate::config::{AdminListen, Destination};
 
 /// The port that is offered where one is missing.
 const LISTEN_PORT: u16 = 8080;
@@ -18,6 +18,18 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, Refusal> {
             None => refusal,
         }
     })
+}
+
+/// Reads where the admin side listens.
+pub(super) fn admin(text: &str) -> Result<AdminListen, Refusal> {
+    match text {
+        "off" => Ok(AdminListen::Off),
+        "auto" => Ok(AdminListen::Usual),
+        _ => listen(text).map(AdminListen::At).map_err(|refusal| {
+            // Two listeners cannot share the port that a missing one is filled in with.
+            Refusal { example: None, ..refusal }.or_word("auto").or_word("off")
+        }),
+    }
 }
 
 /// Reads one destination: `HOST:PORT`, `HOST:*`, `[IPv6]:PORT`.

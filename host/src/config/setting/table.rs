@@ -4,12 +4,13 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::address::{destination, listen};
+use super::address::{admin, destination, listen};
 use super::words::{
     INSTANCES_MAX, cache, concurrency, connections, fuel, hog_priority, log_format, switch, threads, variable,
 };
 use super::{Repeat, Setting};
 use crate::config::mistake::Refusal;
+use crate::config::token::Token;
 use crate::config::units::{GIB, KIB, MIB, TIB, bytes, count, duration};
 
 const SERVING: &str = "Serving";
@@ -32,6 +33,24 @@ pub static SETTINGS: &[Setting] = &[
         help: "Address and port to listen on; port 0 lets the system choose",
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.net.listen, listen(text)),
+    },
+    Setting {
+        name: "admin",
+        value: "ADDR",
+        default: "auto",
+        section: SERVING,
+        help: "Address and port for looking after the host; `auto` is 127.0.0.1:8081 if it is free, or `off`",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.admin.listen, admin(text)),
+    },
+    Setting {
+        name: "admin-token",
+        value: "TOKEN",
+        default: "",
+        section: SERVING,
+        help: "What clients of that address must know; others on this machine see flags, but no variables",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.admin.token, Token::read(text).map(Some)),
     },
     Setting {
         name: "threads",

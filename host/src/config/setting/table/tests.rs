@@ -55,6 +55,8 @@ fn zero_instances_is_refused() {
 #[test]
 fn every_limit_holds_on_both_sides() {
     let cases = [
+        ("admin", ["off", "127.0.0.1:0"], ["on", "localhost:8081"]),
+        ("admin-token", ["sixteen-chars-ok", "a.b_c~d+e/f=g-h0"], ["fifteen-chars-1", "sixteen chars ok"]),
         ("threads", ["1", "1024"], ["0", "1025"]),
         ("max-connections", ["1", "100000"], ["0", "100001"]),
         ("drain-timeout", ["0s", "24h"], ["-1s", "86400001ms"]),
