@@ -3,11 +3,12 @@
 //! figures in it are final.
 
 use super::handler_stats::HandlerStats;
+use super::verdict::Verdict;
 use crate::outcome::{Outcome, Reason};
 use crate::telemetry::{RequestId, TraceParent};
 use http::StatusCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What a request asked for.
@@ -33,9 +34,9 @@ pub struct Exchange {
     started: Instant,
     /// 0 until a head was sent.
     status: AtomicU16,
-    ending: OnceLock<(Outcome, Duration)>,
+    ending: Verdict,
     /// Why the guest was ended after its answer, if it was.
-    afterwards: OnceLock<Reason>,
+    afterwards: Verdict,
     cpu_ns: AtomicU64,
     /// How much of it the handler's counters know of.
     cpu_counted_ns: AtomicU64,
@@ -56,8 +57,8 @@ impl Exchange {
             head,
             started: Instant::now(),
             status: AtomicU16::new(0),
-            ending: OnceLock::new(),
-            afterwards: OnceLock::new(),
+            ending: Verdict::default(),
+            afterwards: Verdict::default(),
             cpu_ns: AtomicU64::new(0),
             cpu_counted_ns: AtomicU64::new(0),
             poll_max_ns: AtomicU64::new(0),
@@ -74,7 +75,7 @@ impl Exchange {
 
     /// Ends the request; the first caller decides how. Returns the outcome that stands.
     pub fn end(&self, outcome: Outcome) -> Outcome {
-        self.ending.get_or_init(|| (outcome, self.started.elapsed())).0
+        self.ending.decide(outcome, self.started.elapsed())
     }
 
     /// Ends the request as failed; returns the reason that stands, which is `reason` when the
@@ -88,7 +89,7 @@ impl Exchange {
 
     /// How the request ended, if it has.
     pub fn outcome(&self) -> Option<Outcome> {
-        self.ending.get().map(|(outcome, _)| *outcome)
+        self.ending.get().map(|(outcome, _)| outcome)
     }
 
     /// Why the request failed, if it has.
@@ -102,7 +103,7 @@ impl Exchange {
     /// Records that the guest was ended although its answer was finished. The answer stands; of several
     /// reasons the first one does.
     pub fn ended_after_answer(&self, reason: Reason) {
-        let _ = self.afterwards.set(reason);
+        self.afterwards.decide(Outcome::Failed(reason), self.started.elapsed());
     }
 
     /// How long ago the request arrived.
@@ -174,11 +175,8 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let (outcome, wall) = self
-            .ending
-            .get()
-            .copied()
-            .unwrap_or((Outcome::Failed(Reason::ClientGone), self.started.elapsed()));
+        let (outcome, wall) =
+            self.ending.get().unwrap_or((Outcome::Failed(Reason::ClientGone), self.started.elapsed()));
         let head = &self.head;
         macro_rules! line {
             ($level:ident, $reason:expr) => {
@@ -204,7 +202,7 @@ impl Drop for Exchange {
         self.count(outcome);
         // What needs telling of beside: both are of the guest, and rare.
         let (handler, request_id) = (&*head.handler, &head.id);
-        if let (Outcome::Answered, Some(reason)) = (outcome, self.afterwards.get()) {
+        if let Some(reason) = self.afterwards(outcome) {
             tracing::warn!(reason = reason.label(), handler, %request_id, "guest ended after its answer");
         }
         let longest_poll = self.longest_poll();
@@ -217,9 +215,17 @@ impl Drop for Exchange {
 }
 
 impl Exchange {
+    /// Why the guest was ended after its answer, if there was one.
+    fn afterwards(&self, outcome: Outcome) -> Option<Reason> {
+        match (outcome, self.afterwards.get()?) {
+            (Outcome::Answered, (Outcome::Failed(reason), _)) => Some(reason),
+            (Outcome::Answered | Outcome::Failed(_), _) => None,
+        }
+    }
+
     fn count(&self, outcome: Outcome) {
         self.stats.ended(outcome);
-        if let (Outcome::Answered, Some(&reason)) = (outcome, self.afterwards.get()) {
+        if let Some(reason) = self.afterwards(outcome) {
             self.stats.ended_after_answer(reason);
         }
         self.stats.used_cpu(self.cpu_ns().saturating_sub(self.cpu_counted_ns.load(Relaxed)));

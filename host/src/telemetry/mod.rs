@@ -8,6 +8,7 @@ mod log;
 mod request_id;
 mod sampler;
 mod trace_context;
+mod verdict;
 
 pub use exchange::{Exchange, RequestHead};
 pub use handler_stats::HandlerStats;
