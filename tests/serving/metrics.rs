@@ -104,7 +104,7 @@ fn long_polls_are_counted_and_told_once_a_second() {
         answer.join().expect("client").expect("an answer").assert_problem(504, "guest_timeout");
     }
     server.wait_idle();
-    let line = server.log.wait_for(&["guest kept its thread", "\"handler\":\"memory-copy\""]);
+    let line = server.log.wait_for(&["long poll", "\"handler\":\"memory-copy\""]);
     let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     assert_eq!(line["level"], "WARN");
     assert!(line["longest_poll_ms"].as_f64().is_some_and(|ms| ms > 1.0), "{line}");

@@ -195,12 +195,8 @@ impl Drop for Exchange {
                 )
             };
         }
-        match outcome {
-            Outcome::Answered => line!(info, "ok"),
-            Outcome::Failed(reason) => line!(warn, reason.label()),
-        }
         self.count(outcome);
-        // What needs telling of beside: both are of the guest, and rare.
+        // What needs telling of beside, both of the guest and rare; the request's own line is the last.
         let (handler, request_id) = (&*head.handler, &head.id);
         if let Some(reason) = self.afterwards(outcome) {
             tracing::warn!(reason = reason.label(), handler, %request_id, "guest ended after its answer");
@@ -209,7 +205,11 @@ impl Drop for Exchange {
         if let Some(untold) = self.stats.tell_long_poll(self.poll_max_ns.load(Relaxed)) {
             let longest_poll_ms = millis(longest_poll);
             tracing::warn!(longest_poll_ms, untold, handler, %request_id,
-                "guest kept its thread: preemption does not reach into bulk operations and host calls");
+                "long poll: preemption does not reach into bulk operations and host calls");
+        }
+        match outcome {
+            Outcome::Answered => line!(info, "ok"),
+            Outcome::Failed(reason) => line!(warn, reason.label()),
         }
     }
 }
