@@ -23,6 +23,8 @@ mod config;
 mod cuts;
 #[path = "serving/grants.rs"]
 mod grants;
+#[path = "serving/http2.rs"]
+mod http2;
 #[path = "serving/logs.rs"]
 mod logs;
 #[path = "serving/malformed.rs"]

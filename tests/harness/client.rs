@@ -66,6 +66,11 @@ impl Client {
         Self { address }
     }
 
+    /// The host's address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], None).unwrap_or_else(|error| panic!("GET {path}: {error}"))

@@ -10,10 +10,12 @@
 
 mod client;
 mod connection;
+mod h2;
 mod process;
 mod server;
 mod witness;
 
+pub use self::h2::{H2, Sent};
 pub use client::{Answer, Client};
 pub use connection::Connection;
 pub use process::{Holdings, ThreadUse};

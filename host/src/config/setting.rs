@@ -192,6 +192,7 @@ fn blank() -> Config {
             body_bytes_max: 0,
             uri_bytes_max: 0,
             header_bytes_max: 0,
+            streams_max: 0,
             header_timeout: Duration::ZERO,
             body_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,

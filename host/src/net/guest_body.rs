@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// Why the connection is cut in the middle of a response: HTTP/1.1 closes without the last chunk.
+/// Why the connection is cut in the middle of a response: HTTP/1.1 closes without the last chunk,
+/// HTTP/2 resets the stream with INTERNAL_ERROR.
 #[derive(Debug, thiserror::Error)]
 #[error("response cut short: {}", .0.label())]
 pub(super) struct Cut(Reason);

@@ -35,10 +35,12 @@ pub(super) fn check(head: &Parts, config: &NetConfig) -> Result<(), Reason> {
     }
 }
 
-/// RFC 9112 §3.2: an HTTP/1.1 request has exactly one `Host`, and it is an authority.
+/// RFC 9112 §3.2: an HTTP/1.1 request has exactly one `Host`, and it is an authority. RFC 9113 §8.3.1:
+/// in HTTP/2 `:authority` says it, or a `Host` does, or both the same.
 fn check_host(head: &Parts) -> Result<(), Reason> {
     // Names of users are not routed, and credentials do not belong here (RFC 9110 §4.2.4).
-    if head.uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+    let named = head.uri.authority().map(Authority::as_str);
+    if named.is_some_and(|authority| authority.contains('@')) {
         return Err(Reason::BadRequest);
     }
     let mut hosts = head.headers.get_all(HOST).iter();
@@ -46,11 +48,13 @@ fn check_host(head: &Parts) -> Result<(), Reason> {
         host.to_str()
             .ok()
             .and_then(|host| host.parse::<Authority>().ok())
-            .is_some_and(|host| !host.as_str().contains('@'))
+            // Whoever stands before us may have routed by the one, and the guest is told the other.
+            .is_some_and(|host| !host.as_str().contains('@') && named.is_none_or(|named| host == *named))
     };
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if valid(host) => Ok(()),
         (None, None) if head.version < Version::HTTP_11 => Ok(()),
+        (None, None) if head.version == Version::HTTP_2 && named.is_some() => Ok(()),
         (Some(_) | None, _) => Err(Reason::BadRequest),
     }
 }
@@ -88,6 +92,7 @@ mod tests {
             body_bytes_max: 10,
             uri_bytes_max: 64,
             header_bytes_max: 256,
+            streams_max: 1,
             header_timeout: time,
             body_timeout: time,
             write_timeout: time,
@@ -123,6 +128,19 @@ mod tests {
         }
         let none = Request::builder().uri("/").body(()).expect("test request");
         assert_eq!(check(&none.into_parts().0, &config()), Err(Reason::BadRequest));
+        let new = |uri| Request::builder().version(Version::HTTP_2).uri(uri);
+        let check_new = |request: http::request::Builder| {
+            check(&request.body(()).expect("test request").into_parts().0, &config())
+        };
+        assert_eq!(check_new(new("http://a.example/")), Ok(()));
+        assert_eq!(check_new(new("http://a.example/").header(HOST, "A.example")), Ok(()));
+        assert_eq!(check_new(new("/").header(HOST, "a.example")), Ok(()));
+        for other in ["b.example", "a.example:81", "", "a.example, a.example"] {
+            let refused = check_new(new("http://a.example/").header(HOST, other));
+            assert_eq!(refused, Err(Reason::BadRequest), "{other:?}");
+        }
+        assert_eq!(check_new(new("http://user@a.example/")), Err(Reason::BadRequest));
+        assert_eq!(check_new(new("/")), Err(Reason::BadRequest));
         let old = Request::builder().uri("/").version(Version::HTTP_10).body(()).expect("test request");
         assert_eq!(check(&old.into_parts().0, &config()), Ok(()));
     }

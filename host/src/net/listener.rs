@@ -47,9 +47,7 @@ impl Listener {
             let (host, drain) = (host.clone(), drain.clone());
             tokio::runtime::Handle::current().spawn(async move {
                 let _permit = permit;
-                // What a client does wrong was answered, and what it asked for is recorded with its
-                // requests.
-                let _ = connection::serve(stream, &host, drain).await;
+                connection::serve(stream, &host, drain).await;
             });
         }
     }

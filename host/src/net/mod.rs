@@ -9,9 +9,11 @@ mod guest_body;
 mod head;
 mod listener;
 mod native;
+mod protocol;
 mod request_body;
 mod service;
 mod socket;
+mod versions;
 
 pub use admin::Admin;
 pub use drain::Drain;
