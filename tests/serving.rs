@@ -25,6 +25,8 @@ mod cuts;
 mod grants;
 #[path = "serving/http2.rs"]
 mod http2;
+#[path = "serving/limits.rs"]
+mod limits;
 #[path = "serving/logs.rs"]
 mod logs;
 #[path = "serving/malformed.rs"]
@@ -33,6 +35,8 @@ mod malformed;
 mod metrics;
 #[path = "serving/outbound.rs"]
 mod outbound;
+#[path = "serving/patience.rs"]
+mod patience;
 #[path = "serving/requests.rs"]
 mod requests;
 #[path = "serving/responses.rs"]

@@ -85,6 +85,9 @@ reasons! {
     /// As many responses are streaming as the host allows.
     TooManyStreams = "too_many_streams", SERVICE_UNAVAILABLE, "connection_limit_reached",
         "The server is streaming as many responses as it can.";
+    /// As many connections are open as `--max-connections` allows.
+    TooManyConnections = "too_many_connections", SERVICE_UNAVAILABLE, "connection_limit_reached",
+        "The server has as many connections as it can.";
     /// The host is shutting down.
     Draining = "draining", SERVICE_UNAVAILABLE, "destination_unavailable",
         "The server is shutting down.";
@@ -164,6 +167,9 @@ reasons! {
     /// An address gave the admin side too many wrong tokens.
     TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "http_request_denied",
         "There were too many wrong tokens from this address.";
+    /// The client did not read its answer within `--write-timeout`.
+    WriteTimeout = "write_timeout", REQUEST_TIMEOUT, "connection_write_timeout",
+        "The client did not read the answer in time.";
     /// The client went away before the answer ended.
     ClientGone = "client_gone", BAD_REQUEST, "connection_terminated",
         "The client went away.";
@@ -178,7 +184,11 @@ impl Reason {
     /// Whether to tell the client to come back, and in how many seconds (`Retry-After`, RFC 9110 §10.2.3).
     pub const fn retry_after_s(self) -> Option<u32> {
         match self {
-            Self::QueueFull | Self::QueueTimeout | Self::PoolExhausted | Self::TooManyStreams => Some(1),
+            Self::QueueFull
+            | Self::QueueTimeout
+            | Self::PoolExhausted
+            | Self::TooManyStreams
+            | Self::TooManyConnections => Some(1),
             Self::Draining => Some(5),
             Self::TooManyAttempts => Some(60),
             Self::NoRoute
@@ -212,6 +222,7 @@ impl Reason {
             | Self::MethodNotAllowed
             | Self::Unauthorized
             | Self::Forbidden
+            | Self::WriteTimeout
             | Self::ClientGone => None,
         }
     }

@@ -131,8 +131,8 @@ impl H2 {
     /// Waits for the host to end the connection; returns how it said so.
     #[track_caller]
     pub fn closed(self) -> Result<(), h2::Error> {
-        let Self { runtime, requests, connection, .. } = self;
-        drop(requests);
+        // Without a handle for more requests the library would close by itself.
+        let Self { runtime, requests: _requests, connection, .. } = self;
         let ended = runtime.block_on(async { tokio::time::timeout(SOON, connection).await });
         ended.expect("the connection ends in time").expect("connection task")
     }

@@ -10,6 +10,7 @@
 
 mod client;
 mod connection;
+mod frames;
 mod h2;
 mod process;
 mod server;
@@ -18,6 +19,7 @@ mod witness;
 pub use self::h2::{H2, Sent};
 pub use client::{Answer, Client};
 pub use connection::Connection;
+pub use frames::{Frame, Frames, head, kind, literal};
 pub use process::{Holdings, ThreadUse};
 pub use server::{Log, Server, command, component, guest, run, workspace};
 pub use witness::{Testimony, Witness};

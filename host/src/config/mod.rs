@@ -48,7 +48,7 @@ pub struct Config {
 pub struct NetConfig {
     /// Where to listen; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Connections open at once; more wait in the kernel's backlog.
+    /// Connections open at once; a few more are told so.
     pub connections_max: u32,
     /// Bytes of a request's body.
     pub body_bytes_max: u64,
@@ -60,6 +60,8 @@ pub struct NetConfig {
     pub streams_max: u32,
     /// How long a client may take to send a request's head.
     pub header_timeout: Duration,
+    /// How long a connection may have no request.
+    pub idle_timeout: Duration,
     /// How long a client may leave a response unread.
     pub write_timeout: Duration,
     /// How long a guest that reads a body waits for the client's next bytes.

@@ -194,6 +194,7 @@ fn blank() -> Config {
             header_bytes_max: 0,
             streams_max: 0,
             header_timeout: Duration::ZERO,
+            idle_timeout: Duration::ZERO,
             body_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,
             drain_timeout: Duration::ZERO,

@@ -72,7 +72,9 @@ impl Admin {
         let admin = Arc::new(self);
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
-            let (permit, stream) = listener.accept(&permits).await;
+            let permit = permits.clone().acquire_owned().await;
+            let permit = permit.expect("admin permits: the semaphore is never closed");
+            let stream = listener.accept().await;
             let admin = admin.clone();
             tokio::runtime::Handle::current().spawn(async move {
                 let _permit = permit;

@@ -1,10 +1,13 @@
-//! One connection: its protocol found out, then hyper with every limit on, until it ends or the host
-//! drains.
+//! One connection: its protocol found out, then hyper with every limit on, until it ends, its time is
+//! up or the host drains.
 
+use super::activity::{Activity, Expired, Patience};
 use super::drain::DrainSignal;
 use super::protocol::{self, Protocol};
 use super::service::{Host, Service};
 use super::socket::Socket;
+use super::stall::Stalling;
+use super::stream::answering;
 use super::versions;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -14,47 +17,70 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use tokio::net::TcpStream;
 
-/// Serves `stream` to its end. What a client does wrong was answered as far as possible.
-pub(super) async fn serve(stream: TcpStream, host: &Arc<Host>, mut drain: DrainSignal) {
+/// Serves `stream` to its end; a `reserved` one for the host's own answers only. What a client does
+/// wrong was answered as far as possible.
+pub(super) async fn serve(stream: TcpStream, host: Arc<Host>, mut drain: DrainSignal, reserved: bool) {
     let config = &host.config;
     let Ok(local) = stream.local_addr() else {
         // Reset before it was looked at.
         return;
     };
+    let activity = Activity::new();
     let (socket, peer) = Socket::new(stream, config.write_timeout);
+    let socket = Stalling::new(socket, config.write_timeout, activity.clone());
     let detected = tokio::select! {
         detected = protocol::detect(socket, config.header_timeout) => detected,
         // It has asked for nothing yet.
         () = drain.begun() => return,
     };
     let Ok((protocol, io)) = detected else { return };
-    let service = Service::new(host.clone(), local, peer);
+    let service = Service::new(host.clone(), local, peer, reserved);
+    let requests = activity.clone();
     let service = service_fn(move |request| {
-        let service = service.clone();
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
+        let (service, in_flight) = (service.clone(), requests.begin());
+        async move { Ok::<_, Infallible>(answering(service.answer(request).await, in_flight)) }
     });
     let io = TokioIo::new(io);
+    let patience = |head| Patience::new(activity, head, config.idle_timeout);
     match protocol {
         Protocol::Http1 => {
-            let connection = versions::http1(config).serve_connection(io, service);
-            drive(connection, |connection| connection.graceful_shutdown(), drain).await;
+            let connection = versions::http1(config).keep_alive(!reserved).serve_connection(io, service);
+            let patience = patience(Some(config.header_timeout));
+            drive(connection, |connection| connection.graceful_shutdown(), patience, drain).await;
         }
         Protocol::Http2 => {
             let connection = versions::http2(config).serve_connection(io, service);
-            drive(connection, |connection| connection.graceful_shutdown(), drain).await;
+            drive(connection, |connection| connection.graceful_shutdown(), patience(None), drain).await;
         }
     }
 }
 
-/// Runs `connection`, and has it `close` in order once the host drains.
-async fn drive<C>(connection: C, close: impl FnOnce(Pin<&mut C>), mut drain: DrainSignal)
-where
+/// Runs `connection`, and has it `close` in order once it is idle for too long or the host drains.
+async fn drive<C>(
+    connection: C,
+    close: impl FnOnce(Pin<&mut C>),
+    mut patience: Patience,
+    mut drain: DrainSignal,
+) where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut connection = pin!(connection);
     tokio::select! {
+        // In this order: the connection's own work decides what it is found at.
+        biased;
         _ = connection.as_mut() => return,
-        () = drain.begun() => close(connection.as_mut()),
+        expired = patience.spent() => match expired {
+            // Half a head: there is nobody to answer yet.
+            Expired::Head => return,
+            Expired::Idle => {}
+        },
+        () = drain.begun() => {}
     }
-    let _ = connection.await;
+    close(connection.as_mut());
+    patience.closing();
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => {}
+        _ = patience.spent() => {}
+    }
 }

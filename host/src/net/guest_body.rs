@@ -61,6 +61,11 @@ impl GuestBody {
         Self { inner, exchange, job: Some(job), deadline, drain, alarm: None, length, reset, sent_bytes: 0 }
     }
 
+    /// The request's record.
+    pub(super) fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
     /// Everything the client is owed was handed over.
     fn delivered(&self) -> bool {
         match self.length {

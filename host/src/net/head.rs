@@ -94,6 +94,7 @@ mod tests {
             header_bytes_max: 256,
             streams_max: 1,
             header_timeout: time,
+            idle_timeout: time,
             body_timeout: time,
             write_timeout: time,
             drain_timeout: time,

@@ -1,13 +1,15 @@
-//! Accepts connections, each under a permit; no client can make it stop accepting for good.
+//! Accepts connections, each under a permit or in a place of the reserve; no client can make it stop
+//! accepting.
 
 use super::connection;
+use super::reserve::Reserve;
 use super::service::Host;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 /// How long to wait when the system has no file descriptor left: connections that end free some.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -39,26 +41,31 @@ impl Listener {
     pub async fn serve(self, host: Arc<Host>) {
         let mut drain = host.drain.signal();
         let permits = Arc::new(Semaphore::new(host.config.connections_max as usize));
+        let mut reserve = Reserve::new();
         loop {
-            let (permit, stream) = tokio::select! {
-                accepted = self.accept(&permits) => accepted,
+            let stream = tokio::select! {
+                stream = self.accept() => stream,
                 () = drain.begun() => return,
             };
-            let (host, drain) = (host.clone(), drain.clone());
-            tokio::runtime::Handle::current().spawn(async move {
-                let _permit = permit;
-                connection::serve(stream, &host, drain).await;
-            });
+            let permit = permits.clone().try_acquire_owned();
+            let connection = connection::serve(stream, host.clone(), drain.clone(), permit.is_err());
+            match permit {
+                Ok(permit) => {
+                    tokio::runtime::Handle::current().spawn(async move {
+                        let _permit = permit;
+                        connection.await;
+                    });
+                }
+                Err(_) => reserve.serve(connection).await,
+            }
         }
     }
 
-    /// The next connection, with its permit. Cancel safe.
-    pub(super) async fn accept(&self, permits: &Arc<Semaphore>) -> (OwnedSemaphorePermit, TcpStream) {
+    /// The next connection. Cancel safe.
+    pub(super) async fn accept(&self) -> TcpStream {
         loop {
-            let permit = permits.clone().acquire_owned().await;
-            let permit = permit.expect("connection permits: the semaphore is never closed");
             match self.socket.accept().await {
-                Ok((stream, _peer)) => return (permit, stream),
+                Ok((stream, _peer)) => return stream,
                 Err(error) => {
                     tracing::warn!(%error, "accept failed");
                     tokio::time::sleep(ACCEPT_BACKOFF).await;

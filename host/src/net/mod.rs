@@ -1,6 +1,7 @@
 //! The network side: connections, requests' heads and bodies, and the host's own answers. The only
 //! place, next to the outbound client, that names hyper; it never runs a guest.
 
+mod activity;
 mod admin;
 mod answer;
 mod connection;
@@ -11,8 +12,11 @@ mod listener;
 mod native;
 mod protocol;
 mod request_body;
+mod reserve;
 mod service;
 mod socket;
+mod stall;
+mod stream;
 mod versions;
 
 pub use admin::Admin;

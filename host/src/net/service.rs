@@ -47,12 +47,14 @@ pub(super) struct Service {
     host: Arc<Host>,
     local: SocketAddr,
     peer: Peer,
+    /// Beyond the limit of connections: only the host's own answers are given.
+    reserved: bool,
 }
 
 impl Service {
     /// A service for the connection of `peer` to the address `local`.
-    pub(super) fn new(host: Arc<Host>, local: SocketAddr, peer: Peer) -> Self {
-        Self { host, local, peer }
+    pub(super) fn new(host: Arc<Host>, local: SocketAddr, peer: Peer, reserved: bool) -> Self {
+        Self { host, local, peer, reserved }
     }
 
     /// Answers one request. Dropping it while it waits ends the guest: the client is gone.
@@ -82,6 +84,9 @@ impl Service {
         head::check(&head, &host.config)?;
         if host.drain.draining() {
             return Err(Reason::Draining);
+        }
+        if self.reserved {
+            return Err(Reason::TooManyConnections);
         }
         let permit = host.admission.admit().await?;
         let version = head.version;

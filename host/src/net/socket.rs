@@ -11,6 +11,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+/// Bytes that the kernel takes for a socket beyond those on their way. By default it takes megabytes and
+/// says that it has room only when a third of them is gone: progress could not be told from none.
+const UNSENT_BYTES_MAX: u32 = 64 * 1024;
+
 /// The side that hyper reads and writes.
 pub(super) struct Socket(Peer);
 
@@ -29,6 +33,7 @@ impl Socket {
         // Options that a socket refuses cost speed or patience, no request.
         let _ = stream.set_nodelay(true);
         bound_unread(&stream, write_timeout);
+        bound_unsent(&stream);
         let peer = Peer { stream: Arc::new(stream), reset: Arc::default() };
         (Self(peer.clone()), peer)
     }
@@ -43,6 +48,14 @@ fn bound_unread(stream: &TcpStream, timeout: Duration) {
 
 #[cfg(not(target_os = "linux"))]
 fn bound_unread(_stream: &TcpStream, _timeout: Duration) {}
+
+#[cfg(target_os = "linux")]
+fn bound_unsent(stream: &TcpStream) {
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bound_unsent(_stream: &TcpStream) {}
 
 impl Peer {
     /// Waits until the connection is reset. A client that only stops sending may still read. Cancel

@@ -1,12 +1,10 @@
 //! HTTP/1.1 and HTTP/2 as hyper is to speak them: every limit is set, none left to a default.
 
+use super::stream::Streams;
 use crate::config::NetConfig;
-use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioTimer;
-use std::future::Future;
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 /// Header fields that hyper reads before it answers 431 by itself; ours answer earlier, with a reason.
 const HYPER_FIELDS_MAX: usize = 256;
@@ -30,21 +28,18 @@ const PROVOKED_RESETS_MAX: usize = 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// HTTP/1.1.
+/// HTTP/1.1. How long a head may take is not left to hyper: it counts the pause between two requests to
+/// the second one.
 pub(super) fn http1(config: &NetConfig) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_timeout)
-        .max_headers(HYPER_FIELDS_MAX)
-        .max_buf_size(head_bytes_max(config));
+    builder.header_read_timeout(None).max_headers(HYPER_FIELDS_MAX).max_buf_size(head_bytes_max(config));
     builder
 }
 
 /// HTTP/2. Floods of empty and of tiny DATA frames, and of CONTINUATION frames, are ended by the h2
 /// library's own budgets, which follow from these.
 pub(super) fn http2(config: &NetConfig) -> http2::Builder<Streams> {
-    let mut builder = http2::Builder::new(Streams);
+    let mut builder = http2::Builder::new(Streams { write_timeout: config.write_timeout });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(config.streams_max)
@@ -66,17 +61,4 @@ pub(super) fn http2(config: &NetConfig) -> http2::Builder<Streams> {
 /// at least 8 KiB.
 fn head_bytes_max(config: &NetConfig) -> usize {
     (2 * (config.uri_bytes_max + config.header_bytes_max)).max(64 * 1024)
-}
-
-/// Where the streams of HTTP/2 connections run: on the I/O runtime, each as a task.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Streams;
-
-impl<F> Executor<F> for Streams
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        Handle::current().spawn(stream);
-    }
 }

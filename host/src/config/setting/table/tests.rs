@@ -69,6 +69,7 @@ fn every_limit_holds_on_both_sides() {
         ("max-header", ["1KiB", "256KiB"], ["1023", "262145"]),
         ("max-streams", ["1", "10000"], ["0", "10001"]),
         ("header-timeout", ["1ms", "24h"], ["0s", "25h"]),
+        ("idle-timeout", ["1ms", "24h"], ["0s", "25h"]),
         ("body-timeout", ["1ms", "24h"], ["0s", "25h"]),
         ("timeout", ["1ms", "24h"], ["0s", "25h"]),
         ("cpu-time", ["1ms", "24h"], ["0s", "25h"]),
