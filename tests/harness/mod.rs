@@ -14,6 +14,7 @@ mod frames;
 mod h2;
 mod process;
 mod server;
+pub mod tls;
 mod witness;
 
 pub use self::h2::{H2, Sent};

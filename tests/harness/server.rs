@@ -83,6 +83,8 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+    /// What its address is reached by: `http` or `https`.
+    pub scheme: String,
     /// What it logs.
     pub log: Log,
     reader: Option<JoinHandle<()>>,
@@ -111,12 +113,15 @@ impl Server {
             command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let mut early = Vec::new();
-        let address = loop {
+        let (scheme, address) = loop {
             match lines.next() {
                 Some(Ok(line)) => {
-                    if let Some(address) = line.strip_prefix("Serving HTTP on http://") {
+                    if let Some((scheme, address)) =
+                        line.strip_prefix("Serving HTTP on ").and_then(|url| url.split_once("://"))
+                    {
                         assert!(early.is_empty(), "lines before the first: {early:?}");
-                        break address.trim_end_matches('/').parse().expect("an address");
+                        let address = address.trim_end_matches('/').parse().expect("an address");
+                        break (scheme.to_owned(), address);
                     }
                     early.push(line);
                 }
@@ -130,7 +135,7 @@ impl Server {
                 copy.0.lock().expect("log").push(line);
             }
         });
-        Self { child, address, log, reader: Some(reader) }
+        Self { child, address, scheme, log, reader: Some(reader) }
     }
 
     /// A client of this host.

@@ -3,6 +3,7 @@
 
 mod args;
 mod exit;
+mod secure;
 mod serve;
 mod welcome;
 

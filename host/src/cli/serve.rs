@@ -1,6 +1,7 @@
 //! `wasm-host serve`: puts the host together, runs it and takes it down again in order.
 
 use super::exit::Failure;
+use super::secure;
 use super::welcome;
 use crate::admission::Admission;
 use crate::capabilities::OutboundGrant;
@@ -26,6 +27,7 @@ const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(1);
 /// Serves until the process is told to stop. `warnings` are logged once the host is up.
 pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Failure> {
     let (io, guest_io) = io_runtimes().context("cannot start the I/O threads").map_err(Failure::Other)?;
+    let tls = secure::open(&config)?;
     let listener = bind(&io, &config).map_err(Failure::Other)?;
     let admin = bind_admin(&io, &config, &mut warnings).map_err(Failure::Other)?;
     let sandbox = sandbox(&config)?;
@@ -46,8 +48,12 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
         let _io = io.enter();
         Signals::new().context("cannot listen for signals").map_err(Failure::Other)?
     };
+    if let Some(tls) = &tls {
+        secure::reload_on_hangup(&io, tls)?;
+    }
+    let scheme = if tls.is_some() { "https" } else { "http" };
     // The first line of all: whoever started the host reads the port from it.
-    let _ = writeln!(std::io::stderr(), "Serving HTTP on http://{}/", listener.address());
+    let _ = writeln!(std::io::stderr(), "Serving HTTP on {scheme}://{}/", listener.address());
     if let Some(admin) = &admin {
         let _ = writeln!(std::io::stderr(), "Admin on http://{}/", admin.address());
     }
@@ -62,7 +68,7 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
         timeout_ms = u64::try_from(config.limits.timeout.as_millis()).unwrap_or(u64::MAX),
         "ready"
     );
-    io.spawn(listener.serve(host.clone()));
+    io.spawn(listener.serve(host.clone(), tls));
     if let Some(listener) = admin {
         io.spawn(Admin::new(host.clone(), config.admin.token).serve(listener));
     }

@@ -8,7 +8,7 @@ use super::file;
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::setting::{ENVIRONMENT_PREFIX, Given, Repeat, SETTINGS, Setting, closest, defaults};
 use super::source::HandlerSource;
-use super::{AdminListen, Config};
+use super::{AdminListen, Config, TlsSettings};
 
 /// What the command line says, not yet checked.
 #[derive(Default)]
@@ -54,6 +54,7 @@ pub fn resolve(
     if mistakes.is_empty() {
         mistakes.extend(contradiction(&config, &layers));
         mistakes.extend(exposure(&config));
+        mistakes.extend(half_of_tls(&config.net.tls, &layers));
     }
     Mistakes::among(mistakes)?;
     Ok((config, warnings))
@@ -190,6 +191,23 @@ fn exposure(config: &Config) -> Option<Mistake> {
         }
         AdminListen::At(_) | AdminListen::Usual | AdminListen::Off => None,
     }
+}
+
+/// A certificate is of no use without its key, nor is anything else of TLS without both.
+fn half_of_tls(tls: &TlsSettings, layers: &[Vec<Given>]) -> Option<Mistake> {
+    let (given, missing, example) = match (&tls.cert, &tls.key, &tls.client_ca) {
+        (Some(_), Some(_), _) | (None, None, None) => return None,
+        (Some(_), None, _) => ("tls-cert", "tls-key", "key.pem"),
+        (None, Some(_), _) => ("tls-key", "tls-cert", "cert.pem"),
+        (None, None, Some(_)) => ("tls-client-ca", "tls-cert", "cert.pem"),
+    };
+    let (_, origin) = highest(layers, Setting::find(given)?)?.values.last()?.clone();
+    let assignment = Setting::find(missing)?.assignment(&origin, Some(example));
+    Some(Mistake {
+        what: format!("`{given}` is set, but `{missing}` is not"),
+        fix: format!("write `{assignment}`, too, or leave `{given}` out"),
+        origin,
+    })
 }
 
 #[cfg(test)]

@@ -48,6 +48,8 @@ pub struct Config {
 pub struct NetConfig {
     /// Where to listen; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// What connections are secured with, if they are.
+    pub tls: TlsSettings,
     /// Connections open at once; a few more are told so.
     pub connections_max: u32,
     /// Bytes of a request's body.
@@ -93,6 +95,56 @@ pub enum AdminListen {
 impl AdminListen {
     /// The usual address.
     pub const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+}
+
+/// TLS as it is set: a certificate and its key, or neither.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// PEM file of the certificate and those that vouch for it.
+    pub cert: Option<PathBuf>,
+    /// PEM file of the certificate's key.
+    pub key: Option<PathBuf>,
+    /// PEM file of the authorities one of which has to vouch for every client.
+    pub client_ca: Option<PathBuf>,
+    /// Handshakes at once; others wait for their turn.
+    pub handshakes_max: u32,
+    /// How long a handshake may take, its turn included.
+    pub handshake_timeout: Duration,
+}
+
+impl TlsSettings {
+    /// What to secure connections with; none where they are plain.
+    pub fn config(&self) -> Option<TlsConfig> {
+        let (cert, key) = (self.cert.clone()?, self.key.clone()?);
+        let files = TlsFiles { cert, key, client_ca: self.client_ca.clone() };
+        Some(TlsConfig {
+            files,
+            handshakes_max: self.handshakes_max,
+            handshake_timeout: self.handshake_timeout,
+        })
+    }
+}
+
+/// TLS, where it is spoken.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// Certificate, key and authorities.
+    pub files: TlsFiles,
+    /// Handshakes at once.
+    pub handshakes_max: u32,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
+}
+
+/// The PEM files of TLS.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The certificate and those that vouch for it.
+    pub cert: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
+    /// Authorities one of which has to vouch for every client.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// How many requests are let in, and how long the others wait.

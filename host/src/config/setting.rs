@@ -13,7 +13,7 @@ use super::mistake::{Mistake, Origin, Refusal};
 use super::source::HandlerSource;
 use super::{
     AdminConfig, AdminListen, AdmissionConfig, CacheConfig, Config, ExecutorConfig, Grants, HogPriority,
-    Limits, LogFormat, NetConfig,
+    Limits, LogFormat, NetConfig, TlsSettings,
 };
 
 pub use table::SETTINGS;
@@ -188,6 +188,13 @@ fn blank() -> Config {
         source: HandlerSource::BuiltIn,
         net: NetConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: TlsSettings {
+                cert: None,
+                key: None,
+                client_ca: None,
+                handshakes_max: 0,
+                handshake_timeout: Duration::ZERO,
+            },
             connections_max: 0,
             body_bytes_max: 0,
             uri_bytes_max: 0,

@@ -57,6 +57,11 @@ impl Activity {
         }
     }
 
+    /// The connection is open: its first head is due from now on.
+    pub(super) fn await_head(&self) {
+        self.head_since.store(self.now_us().max(1), Relaxed);
+    }
+
     /// A head is whole.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Relaxed);

@@ -8,18 +8,27 @@ use super::service::{Host, Service};
 use super::socket::Socket;
 use super::stall::Stalling;
 use super::stream::answering;
+use super::tls::Tls;
 use super::versions;
+use http::uri::Scheme;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// Serves `stream` to its end; a `reserved` one for the host's own answers only. What a client does
-/// wrong was answered as far as possible.
-pub(super) async fn serve(stream: TcpStream, host: Arc<Host>, mut drain: DrainSignal, reserved: bool) {
+/// Serves `stream` to its end, over `tls` if there is some; a `reserved` one for the host's own answers
+/// only. What a client does wrong was answered as far as possible.
+pub(super) async fn serve(
+    stream: TcpStream,
+    host: Arc<Host>,
+    tls: Option<Arc<Tls>>,
+    mut drain: DrainSignal,
+    reserved: bool,
+) {
     let config = &host.config;
     let Ok(local) = stream.local_addr() else {
         // Reset before it was looked at.
@@ -28,29 +37,63 @@ pub(super) async fn serve(stream: TcpStream, host: Arc<Host>, mut drain: DrainSi
     let activity = Activity::new();
     let (socket, peer) = Socket::new(stream, config.write_timeout);
     let socket = Stalling::new(socket, config.write_timeout, activity.clone());
-    let detected = tokio::select! {
-        detected = protocol::detect(socket, config.header_timeout) => detected,
-        // It has asked for nothing yet.
-        () = drain.begun() => return,
-    };
-    let Ok((protocol, io)) = detected else { return };
-    let service = Service::new(host.clone(), local, peer, reserved);
-    let requests = activity.clone();
-    let service = service_fn(move |request| {
-        let (service, in_flight) = (service.clone(), requests.begin());
-        async move { Ok::<_, Infallible>(answering(service.answer(request).await, in_flight)) }
-    });
-    let io = TokioIo::new(io);
-    let patience = |head| Patience::new(activity, head, config.idle_timeout);
-    match protocol {
-        Protocol::Http1 => {
-            let connection = versions::http1(config).keep_alive(!reserved).serve_connection(io, service);
-            let patience = patience(Some(config.header_timeout));
-            drive(connection, |connection| connection.graceful_shutdown(), patience, drain).await;
+    let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+    let service = Service::new(host.clone(), local, peer.clone(), scheme, reserved);
+    match tls {
+        None => {
+            let detected = protocol::detect(socket, config.header_timeout);
+            let Some(Ok((protocol, io))) = unless_draining(detected, &mut drain).await else { return };
+            Speaker { host, service, activity, drain, reserved }.speak(protocol, io).await;
         }
-        Protocol::Http2 => {
-            let connection = versions::http2(config).serve_connection(io, service);
-            drive(connection, |connection| connection.graceful_shutdown(), patience(None), drain).await;
+        Some(tls) => {
+            let accepted = tls.accept(socket, &peer);
+            let Some(Some((protocol, io))) = unless_draining(accepted, &mut drain).await else { return };
+            // What was received so far was a handshake.
+            activity.await_head();
+            Speaker { host, service, activity, drain, reserved }.speak(protocol, io).await;
+        }
+    }
+}
+
+/// What `opening` comes to; none if the host drains before: such a connection has asked for nothing yet.
+async fn unless_draining<T>(opening: impl Future<Output = T>, drain: &mut DrainSignal) -> Option<T> {
+    tokio::select! {
+        opened = opening => Some(opened),
+        () = drain.begun() => None,
+    }
+}
+
+/// The host's side of an open connection.
+struct Speaker {
+    host: Arc<Host>,
+    service: Service,
+    activity: Arc<Activity>,
+    drain: DrainSignal,
+    reserved: bool,
+}
+
+impl Speaker {
+    /// Speaks HTTP over `io` to its end.
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin>(self, protocol: Protocol, io: S) {
+        let Self { host, service, activity, drain, reserved } = self;
+        let config = &host.config;
+        let requests = activity.clone();
+        let service = service_fn(move |request| {
+            let (service, in_flight) = (service.clone(), requests.begin());
+            async move { Ok::<_, Infallible>(answering(service.answer(request).await, in_flight)) }
+        });
+        let io = TokioIo::new(io);
+        let patience = |head| Patience::new(activity, head, config.idle_timeout);
+        match protocol {
+            Protocol::Http1 => {
+                let connection = versions::http1(config).keep_alive(!reserved).serve_connection(io, service);
+                let patience = patience(Some(config.header_timeout));
+                drive(connection, |connection| connection.graceful_shutdown(), patience, drain).await;
+            }
+            Protocol::Http2 => {
+                let connection = versions::http2(config).serve_connection(io, service);
+                drive(connection, |connection| connection.graceful_shutdown(), patience(None), drain).await;
+            }
         }
     }
 }

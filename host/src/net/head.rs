@@ -5,7 +5,7 @@ use crate::outcome::Reason;
 use crate::telemetry::RequestId;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::request::Parts;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Method, Version};
 use std::net::SocketAddr;
 
@@ -69,8 +69,12 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Makes the head the guest's: one source of truth for the authority, and the request's id.
-pub(super) fn hand_over(head: &mut Parts, id: &RequestId, local: SocketAddr) {
+/// Makes the head the guest's: one source of truth for the scheme and the authority, and the request's id.
+pub(super) fn hand_over(head: &mut Parts, id: &RequestId, local: SocketAddr, scheme: &Scheme) {
+    // The connection knows it; what a target or `:scheme` says is the client's word.
+    if *scheme != Scheme::HTTP {
+        head.extensions.insert(scheme.clone());
+    }
     if head.uri.authority().is_none() && !head.headers.contains_key(HOST) {
         // HTTP/1.0 needs no Host; the address that was reached is the best there is.
         let local = HeaderValue::try_from(local.to_string()).expect("local address: digits, dots and colons");
@@ -88,6 +92,13 @@ mod tests {
         let time = std::time::Duration::from_secs(1);
         NetConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: crate::config::TlsSettings {
+                cert: None,
+                key: None,
+                client_ca: None,
+                handshakes_max: 1,
+                handshake_timeout: time,
+            },
             connections_max: 1,
             body_bytes_max: 10,
             uri_bytes_max: 64,

@@ -4,6 +4,7 @@
 use super::connection;
 use super::reserve::Reserve;
 use super::service::Host;
+use super::tls::Tls;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,8 +38,8 @@ impl Listener {
         self.address
     }
 
-    /// Serves connections until the host drains; they outlive this call.
-    pub async fn serve(self, host: Arc<Host>) {
+    /// Serves connections, over `tls` if there is some, until the host drains; they outlive this call.
+    pub async fn serve(self, host: Arc<Host>, tls: Option<Arc<Tls>>) {
         let mut drain = host.drain.signal();
         let permits = Arc::new(Semaphore::new(host.config.connections_max as usize));
         let mut reserve = Reserve::new();
@@ -48,7 +49,8 @@ impl Listener {
                 () = drain.begun() => return,
             };
             let permit = permits.clone().try_acquire_owned();
-            let connection = connection::serve(stream, host.clone(), drain.clone(), permit.is_err());
+            let connection =
+                connection::serve(stream, host.clone(), tls.clone(), drain.clone(), permit.is_err());
             match permit {
                 Ok(permit) => {
                     tokio::runtime::Handle::current().spawn(async move {

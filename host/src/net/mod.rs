@@ -4,6 +4,7 @@
 mod activity;
 mod admin;
 mod answer;
+mod certificates;
 mod connection;
 mod drain;
 mod guest_body;
@@ -17,9 +18,12 @@ mod service;
 mod socket;
 mod stall;
 mod stream;
+mod tls;
 mod versions;
 
 pub use admin::Admin;
+pub use certificates::TlsError;
 pub use drain::Drain;
 pub use listener::Listener;
 pub use service::Host;
+pub use tls::Tls;

@@ -14,6 +14,7 @@ use crate::outcome::Reason;
 use crate::sandbox::{Budget, GuestHead, Handler, invoke};
 use crate::telemetry::{Exchange, RequestHead, RequestId, TraceParent};
 use http::header::CONTENT_LENGTH;
+use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::Either;
@@ -47,14 +48,22 @@ pub(super) struct Service {
     host: Arc<Host>,
     local: SocketAddr,
     peer: Peer,
+    /// How the connection is secured; the one truth about it, whatever a client says.
+    scheme: Scheme,
     /// Beyond the limit of connections: only the host's own answers are given.
     reserved: bool,
 }
 
 impl Service {
     /// A service for the connection of `peer` to the address `local`.
-    pub(super) fn new(host: Arc<Host>, local: SocketAddr, peer: Peer, reserved: bool) -> Self {
-        Self { host, local, peer, reserved }
+    pub(super) fn new(
+        host: Arc<Host>,
+        local: SocketAddr,
+        peer: Peer,
+        scheme: Scheme,
+        reserved: bool,
+    ) -> Self {
+        Self { host, local, peer, scheme, reserved }
     }
 
     /// Answers one request. Dropping it while it waits ends the guest: the client is gone.
@@ -90,7 +99,7 @@ impl Service {
         }
         let permit = host.admission.admit().await?;
         let version = head.version;
-        head::hand_over(&mut head, &exchange.head.id, self.local);
+        head::hand_over(&mut head, &exchange.head.id, self.local, &self.scheme);
         let config = &host.config;
         let (body, faults) =
             RequestBody::new(body, config.body_bytes_max, config.body_timeout, exchange.clone());

@@ -65,6 +65,15 @@ impl Peer {
         let _ = self.stream.ready(Interest::ERROR).await;
     }
 
+    /// Waits for the first byte that the client sends and leaves it to be read. Cancel safe.
+    pub(super) async fn first_byte(&self) -> io::Result<u8> {
+        let mut byte = [0];
+        match self.stream.peek(&mut byte).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(byte[0]),
+        }
+    }
+
     /// Ends the connection with a reset in place of an orderly close: where a close would mean that
     /// the response is whole.
     pub(super) fn reset(&self) {

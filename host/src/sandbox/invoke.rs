@@ -134,8 +134,13 @@ where
     let proxy = handler.pre.instantiate_async(&mut *store).await.map_err(at(Stage::Instantiate))?;
     let state = store.data_mut();
     let answer = Answer::new(answer.take(), state.response.sent.clone(), state.exchange.clone());
+    // The connection's own word: a plain one says nothing.
+    let scheme = match request.extensions().get::<http::uri::Scheme>() {
+        Some(scheme) if *scheme == http::uri::Scheme::HTTPS => Scheme::Https,
+        Some(_) | None => Scheme::Http,
+    };
     let mut http = state.http();
-    let request = http.new_incoming_request(Scheme::Http, request).map_err(at(Stage::Handle))?;
+    let request = http.new_incoming_request(scheme, request).map_err(at(Stage::Handle))?;
     let outparam = http
         .new_response_outparam_from_callback(|response| answer.give(response))
         .map_err(at(Stage::Handle))?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::address::{admin, destination, listen};
 use super::words::{
-    INSTANCES_MAX, cache, concurrency, connections, fuel, hog_priority, log_format, switch, threads, variable,
+    CONNECTIONS_MAX, INSTANCES_MAX, cache, concurrency, connections, file, fuel, hog_priority, log_format,
+    switch, threads, variable,
 };
 use super::{Repeat, Setting};
 use crate::config::mistake::Refusal;
@@ -16,6 +17,7 @@ use crate::config::units::{GIB, KIB, MIB, TIB, bytes, count, duration};
 const SERVING: &str = "Serving";
 const SCHEDULER: &str = "Scheduling";
 const ADMISSION: &str = "Admission";
+const TLS: &str = "TLS";
 const CLIENTS: &str = "Limits of a request";
 const GUESTS: &str = "Limits of an instance";
 const GRANTS: &str = "Grants to a handler";
@@ -194,6 +196,51 @@ pub static SETTINGS: &[Setting] = &[
         help: "How long a request may wait for an instance",
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.admission.queue_timeout, duration(text, MILLISECOND..=DAY)),
+    },
+    Setting {
+        name: "tls-cert",
+        value: "FILE",
+        default: "off",
+        section: TLS,
+        help: "PEM file of the certificate, with those that vouch for it; read again when it changes",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.tls.cert, file(text)),
+    },
+    Setting {
+        name: "tls-key",
+        value: "FILE",
+        default: "off",
+        section: TLS,
+        help: "PEM file of the certificate's key",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.tls.key, file(text)),
+    },
+    Setting {
+        name: "tls-client-ca",
+        value: "FILE",
+        default: "off",
+        section: TLS,
+        help: "PEM file of authorities: every client needs a certificate of one of them",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.tls.client_ca, file(text)),
+    },
+    Setting {
+        name: "handshake-timeout",
+        value: "TIME",
+        default: "10s",
+        section: TLS,
+        help: "How long a TLS handshake may take",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.tls.handshake_timeout, duration(text, MILLISECOND..=DAY)),
+    },
+    Setting {
+        name: "max-handshakes",
+        value: "N",
+        default: "256",
+        section: TLS,
+        help: "TLS handshakes at once; others wait for their turn",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.tls.handshakes_max, count(text, 1..=CONNECTIONS_MAX)),
     },
     Setting {
         name: "max-body",

@@ -76,6 +76,14 @@ pub(super) fn cache(text: &str) -> Result<CacheConfig, Refusal> {
     }
 }
 
+pub(super) fn file(text: &str) -> Result<Option<PathBuf>, Refusal> {
+    match text {
+        "off" => Ok(None),
+        _ if text.is_empty() || text.contains('\0') => Err(Refusal::expected("a file, or `off`")),
+        _ => Ok(Some(PathBuf::from(text))),
+    }
+}
+
 pub(super) fn log_format(text: &str) -> Result<LogFormat, Refusal> {
     match text {
         "human" => Ok(LogFormat::Human),
