@@ -21,6 +21,8 @@ mod components;
 mod config;
 #[path = "serving/cuts.rs"]
 mod cuts;
+#[path = "serving/floods.rs"]
+mod floods;
 #[path = "serving/grants.rs"]
 mod grants;
 #[path = "serving/http2.rs"]

@@ -10,7 +10,7 @@
 
 mod client;
 mod connection;
-mod frames;
+pub mod frames;
 mod h2;
 mod process;
 mod server;
