@@ -1,7 +1,8 @@
 //! HTTP/2 beside HTTP/1.1 on one port: the same answers, the same limits, and a failure that a client
 //! can tell from an end.
 
-use crate::harness::{Connection, H2, Server, eventually, guest};
+use crate::harness::frames::{END_HEADERS, END_STREAM};
+use crate::harness::{Connection, Frame, Frames, H2, Server, eventually, guest, kind, literal};
 use bytes::Bytes;
 use h2::Reason;
 
@@ -154,4 +155,69 @@ fn upgrade_to_h2c_is_ignored() {
     );
     let text = connection.answer().expect("an answer").assert_ok().text();
     assert!(text.contains("path-with-query /plain\n"), "{text}");
+}
+
+/// An answer to HEAD, a 204 and a 304 have no body, whatever the guest writes; a client that got one
+/// would take it for a mistake of the protocol.
+#[test]
+fn bodiless_answers_end_with_their_head() {
+    let server = Server::start(&guest("hello"), &[]);
+    let mut client = H2::open(&server.client());
+    for path in ["/", "/health"] {
+        let sent = client.start(client.request("HEAD", path), true);
+        assert_eq!(client.answer(sent).expect("a head").assert_ok().text(), "", "{path}");
+    }
+    server.log.wait_for(&["method=HEAD", "reason=\"ok\""]);
+    server.wait_idle();
+    let server = Server::start(&guest("status"), &[]);
+    let mut client = H2::open(&server.client());
+    for code in [204, 304] {
+        let answer = client.get(&format!("/?code={code}&status={code}"));
+        assert_eq!((answer.status, answer.broken, answer.text().as_str()), (code, false, ""), "{answer:?}");
+    }
+    server.wait_idle();
+}
+
+/// RFC 9113 §8.1.1: a request that is malformed is reset, and no guest sees it.
+#[test]
+fn malformed_requests_are_reset() {
+    let server = Server::start(&guest("headers"), &[]);
+    let good = [(":method", "GET"), (":scheme", "http"), (":path", "/bad"), (":authority", "a.example")];
+    let with = |more: &[(&'static str, &'static str)]| [&good, more].concat();
+    let cases = [
+        ("connection-specific", with(&[("connection", "close")])),
+        ("chunked", with(&[("transfer-encoding", "chunked")])),
+        ("upgrade", with(&[("upgrade", "h2c")])),
+        ("te but trailers", with(&[("te", "gzip")])),
+        ("capitals", with(&[("X-Capital", "1")])),
+        ("pseudo after a field", with(&[("x", "1"), (":path", "/other")])),
+        ("unknown pseudo", with(&[(":strange", "1")])),
+        ("two paths", with(&[(":path", "/other")])),
+        ("a response's", with(&[(":status", "200")])),
+        ("no method", good[1..].to_vec()),
+        ("no path", [&good[..2], &good[3..]].concat()),
+        ("no scheme", [&good[..1], &good[2..]].concat()),
+        ("line feed in a value", with(&[("x", "a\nb: c")])),
+        ("nul in a value", with(&[("x", "a\0b")])),
+        ("two hosts", with(&[("host", "a.example"), ("host", "a.example")])),
+        ("other host", with(&[("host", "b.example")])),
+        ("length and no body", with(&[("content-length", "5")])),
+        ("two lengths", with(&[("content-length", "0"), ("content-length", "5")])),
+    ];
+    for (name, fields) in cases {
+        let mut client = Frames::open(&server.client());
+        let block: Vec<u8> = fields.iter().flat_map(|(name, value)| literal(name, value)).collect();
+        client.send(&Frame::new(kind::HEADERS, END_HEADERS | END_STREAM, 1, block));
+        let answer = client
+            .find(|frame| matches!(frame.kind, kind::HEADERS | kind::RST_STREAM | kind::GOAWAY))
+            .unwrap_or_else(|| panic!("{name}: closed without a word"));
+        // `:status: 400`, the twelfth entry of the static table (RFC 7541, appendix A).
+        let refused = answer.kind != kind::HEADERS || answer.payload.first() == Some(&0x8c);
+        println!("{name}: {answer:?}");
+        assert!(refused, "{name}: {answer:?}");
+    }
+    server.client().get("/good").assert_ok();
+    let log = server.log.clone();
+    server.stop();
+    assert!(log.lines_with("status=200").iter().all(|line| !line.contains("/bad")));
 }

@@ -11,6 +11,8 @@ use super::stream::answering;
 use super::tls::Tls;
 use super::versions;
 use http::uri::Scheme;
+use http::{Method, Request};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
@@ -78,9 +80,12 @@ impl Speaker {
         let Self { host, service, activity, drain, reserved } = self;
         let config = &host.config;
         let requests = activity.clone();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: Request<Incoming>| {
             let (service, in_flight) = (service.clone(), requests.begin());
-            async move { Ok::<_, Infallible>(answering(service.answer(request).await, in_flight)) }
+            async move {
+                let to_head = *request.method() == Method::HEAD;
+                Ok::<_, Infallible>(answering(service.answer(request).await, to_head, in_flight))
+            }
         });
         let io = TokioIo::new(io);
         let patience = |head| Patience::new(activity, head, config.idle_timeout);

@@ -7,7 +7,7 @@ use super::stall::BYTES_MIN;
 use crate::outcome::Reason;
 use crate::telemetry::Exchange;
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Either;
 use hyper::rt::Executor;
@@ -108,13 +108,23 @@ pub(super) struct Answering {
     rest: Bytes,
     /// None in HTTP/1.1, where the socket itself shows whether the client reads.
     pace: Option<Arc<Pace>>,
+    /// Nothing is sent whatever there is. HTTP/1.1's side of hyper sees to that itself.
+    bodiless: bool,
     in_flight: InFlight,
 }
 
-/// Counts `answer` as in flight until its body's end. To be called in the stream's own task.
-pub(super) fn answering(answer: Response<AnswerBody>, in_flight: InFlight) -> Response<Answering> {
+/// Counts `answer`, `to_head` or to another method, as in flight until its body's end. To be called in
+/// the stream's own task.
+pub(super) fn answering(
+    answer: Response<AnswerBody>,
+    to_head: bool,
+    in_flight: InFlight,
+) -> Response<Answering> {
     let pace = PACE.try_with(Arc::clone).ok();
-    answer.map(|body| Answering { body, rest: Bytes::new(), pace, in_flight })
+    // RFC 9110 §6.4.1.
+    let empty = to_head || matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let bodiless = empty && pace.is_some();
+    answer.map(|body| Answering { body, rest: Bytes::new(), pace, bodiless, in_flight })
 }
 
 impl Answering {
@@ -154,7 +164,7 @@ impl Body for Answering {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.bodiless || (self.rest.is_empty() && self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
