@@ -221,3 +221,37 @@ fn malformed_requests_are_reset() {
     server.stop();
     assert!(log.lines_with("status=200").iter().all(|line| !line.contains("/bad")));
 }
+
+/// Rows 39 and 52: a body that was not declared is bounded as it comes, in size and in time.
+#[test]
+fn bodies_are_bounded_as_they_come() {
+    let server = Server::start(&guest("echo"), &["--max-body", "64KiB", "--body-timeout", "500ms"]);
+    let mut client = H2::open(&server.client());
+    let body = vec![7; 64 * 1024];
+    assert!(client.post("/", &body).assert_ok().body == body);
+    let server = Server::start(&guest("read-body"), &["--max-body", "64KiB", "--body-timeout", "500ms"]);
+    let mut client = H2::open(&server.client());
+    client.post("/", &[7; 64 * 1024 + 1]).assert_problem(413, "body_too_large");
+    let mut sent = client.start(client.request("POST", "/"), false);
+    sent.body.send_data(Bytes::from_static(b"hello"), false).expect("an open stream");
+    client.answer(sent).expect("a head").assert_problem(408, "body_timeout");
+    assert_eq!(client.get("/health").status, 200, "the connection goes on");
+    server.wait_idle();
+}
+
+/// Row 54: a guest that answers without reading ends the upload, not the connection.
+#[test]
+fn upload_that_nobody_reads_is_told_to_stop() {
+    let server = Server::start(&guest("hello"), &["--max-streams", "2"]);
+    let mut client = Frames::open(&server.client());
+    for number in 0..20 {
+        let stream = 2 * number + 1;
+        client.send(&Frame::new(kind::HEADERS, END_HEADERS, stream, crate::harness::head("POST", "/")));
+        client.send(&Frame::new(kind::DATA, 0, stream, [0; 1024]));
+        let reset = client
+            .find(|frame| frame.kind == kind::RST_STREAM && frame.stream == stream)
+            .expect("the connection goes on");
+        assert_eq!(reset.code(), 0, "RFC 9113 §8.1: no error");
+    }
+    server.wait_idle();
+}

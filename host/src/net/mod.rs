@@ -19,6 +19,7 @@ mod socket;
 mod stall;
 mod stream;
 mod tls;
+mod upload;
 mod versions;
 
 pub use admin::Admin;

@@ -1,12 +1,12 @@
 //! A request's body on its way to a guest: bounded in size and in the time between two chunks. The
 //! guest pulls, so a guest that does not read holds the client back.
 
+use super::upload::Upload;
 use crate::outcome::Reason;
 use crate::sandbox::BodyError;
 use crate::telemetry::Exchange;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 
 /// hyper's body with our bounds. Polled on executor threads, by the guest's reads.
 pub(super) struct RequestBody {
-    incoming: Incoming,
+    incoming: Upload,
     bytes_left: u64,
     bytes_max: u64,
     timeout: Duration,
@@ -31,7 +31,7 @@ pub(super) struct RequestBody {
 impl RequestBody {
     /// Bounds `incoming`; the receiver hears of the one fault that ends the request, if there is one.
     pub(super) fn new(
-        incoming: Incoming,
+        incoming: Upload,
         bytes_max: u64,
         timeout: Duration,
         exchange: Arc<Exchange>,

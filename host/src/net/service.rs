@@ -7,6 +7,7 @@ use super::head::{self, LOGGED_PATH_BYTES_MAX};
 use super::native;
 use super::request_body::RequestBody;
 use super::socket::Peer;
+use super::upload::Upload;
 use crate::admission::Admission;
 use crate::config::NetConfig;
 use crate::executor::{Executor, JobHandle};
@@ -101,8 +102,12 @@ impl Service {
         let version = head.version;
         head::hand_over(&mut head, &exchange.head.id, self.local, &self.scheme);
         let config = &host.config;
-        let (body, faults) =
-            RequestBody::new(body, config.body_bytes_max, config.body_timeout, exchange.clone());
+        let (body, faults) = RequestBody::new(
+            Upload::new(body, version),
+            config.body_bytes_max,
+            config.body_timeout,
+            exchange.clone(),
+        );
         let limits = host.handler.limits();
         let budget = Arc::new(Budget::new(limits.timeout, limits.cpu_time, exchange.clone()));
         let deadline = budget.deadline;
