@@ -265,7 +265,7 @@ fn pings_without_a_reader_end_the_connection() {
 /// Row 49: more streams than there may be are refused one by one, and those that are there go on.
 #[test]
 fn streams_beyond_the_limit_are_refused() {
-    let siege = Siege::begin("mixed", &["--max-streams", "10", "--timeout", "2s"]);
+    let siege = Siege::begin("mixed", &["--max-concurrent-streams", "10", "--timeout", "2s"]);
     let mut client = Frames::open(&siege.server.client());
     // Only what is told may be counted on: the client waits for the host's settings.
     client.find(|frame| frame.kind == kind::SETTINGS && frame.flags == 0).expect("settings");

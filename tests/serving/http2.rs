@@ -45,7 +45,7 @@ fn many_requests_share_a_connection() {
 /// Row 49: a client that opens more streams than it may has them refused, and the others go on.
 #[test]
 fn streams_of_a_connection_are_bounded() {
-    let server = Server::start(&guest("sleep"), &["--max-streams", "3"]);
+    let server = Server::start(&guest("sleep"), &["--max-concurrent-streams", "3"]);
     let mut client = H2::open(&server.client());
     client.get("/?ms=0").assert_ok();
     // This client keeps to what it is told: the fourth waits for a place.
@@ -242,7 +242,7 @@ fn bodies_are_bounded_as_they_come() {
 /// Row 54: a guest that answers without reading ends the upload, not the connection.
 #[test]
 fn upload_that_nobody_reads_is_told_to_stop() {
-    let server = Server::start(&guest("hello"), &["--max-streams", "2"]);
+    let server = Server::start(&guest("hello"), &["--max-concurrent-streams", "2"]);
     let mut client = Frames::open(&server.client());
     for number in 0..20 {
         let stream = 2 * number + 1;

@@ -59,7 +59,7 @@ pub struct NetConfig {
     /// Bytes of a request's header fields, names and values together.
     pub header_bytes_max: usize,
     /// Streams that one HTTP/2 connection may have open at once.
-    pub streams_max: u32,
+    pub concurrent_streams_max: u32,
     /// How long a client may take to send a request's head.
     pub header_timeout: Duration,
     /// How long a connection may have no request.

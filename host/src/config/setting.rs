@@ -199,7 +199,7 @@ fn blank() -> Config {
             body_bytes_max: 0,
             uri_bytes_max: 0,
             header_bytes_max: 0,
-            streams_max: 0,
+            concurrent_streams_max: 0,
             header_timeout: Duration::ZERO,
             idle_timeout: Duration::ZERO,
             body_timeout: Duration::ZERO,

@@ -103,7 +103,7 @@ mod tests {
             body_bytes_max: 10,
             uri_bytes_max: 64,
             header_bytes_max: 256,
-            streams_max: 1,
+            concurrent_streams_max: 1,
             header_timeout: time,
             idle_timeout: time,
             body_timeout: time,

@@ -42,7 +42,7 @@ pub(super) fn http2(config: &NetConfig) -> http2::Builder<Streams> {
     let mut builder = http2::Builder::new(Streams { write_timeout: config.write_timeout });
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(config.streams_max)
+        .max_concurrent_streams(config.concurrent_streams_max)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .adaptive_window(false)

@@ -270,13 +270,13 @@ pub static SETTINGS: &[Setting] = &[
         set: |config, text| store(&mut config.net.header_bytes_max, bytes(text, KIB..=256 * KIB)),
     },
     Setting {
-        name: "max-streams",
+        name: "max-concurrent-streams",
         value: "N",
         default: "100",
         section: CLIENTS,
         help: "Requests at once on one HTTP/2 connection",
         repeat: Repeat::Once,
-        set: |config, text| store(&mut config.net.streams_max, count(text, 1..=10_000)),
+        set: |config, text| store(&mut config.net.concurrent_streams_max, count(text, 1..=10_000)),
     },
     Setting {
         name: "header-timeout",

@@ -72,7 +72,7 @@ fn every_limit_holds_on_both_sides() {
         ("max-body", ["0", "1TiB"], ["-1", "1025GiB"]),
         ("max-uri", ["64", "60KiB"], ["63", "61441"]),
         ("max-header", ["1KiB", "256KiB"], ["1023", "262145"]),
-        ("max-streams", ["1", "10000"], ["0", "10001"]),
+        ("max-concurrent-streams", ["1", "10000"], ["0", "10001"]),
         ("header-timeout", ["1ms", "24h"], ["0s", "25h"]),
         ("idle-timeout", ["1ms", "24h"], ["0s", "25h"]),
         ("body-timeout", ["1ms", "24h"], ["0s", "25h"]),
