@@ -14,6 +14,22 @@ pub enum Outcome {
     Failed(Reason),
 }
 
+/// Why a request is not served, and when its client may come back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// In how many seconds to come back (`Retry-After`), where that would help.
+    pub retry_after_s: Option<u32>,
+}
+
+impl From<Reason> for Refusal {
+    /// With the time that the reason itself suggests.
+    fn from(reason: Reason) -> Self {
+        Self { reason, retry_after_s: reason.retry_after_s() }
+    }
+}
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $label:literal, $status:ident, $proxy_error:literal, $title:literal;)*) => {
         /// Why a request did not end with the guest's own answer.
@@ -73,16 +89,16 @@ reasons! {
     /// The client stopped sending a body that the guest was reading.
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "connection_read_timeout",
         "The request body did not arrive in time.";
-    /// As many requests wait for an instance as `--queue` allows.
+    /// As many requests wait for an instance as `--queue` or the handler's share of it allows.
     QueueFull = "queue_full", SERVICE_UNAVAILABLE, "connection_limit_reached",
         "The server is busy and its queue is full.";
-    /// No instance came free within `--queue-timeout`.
+    /// No instance came free within `--queue-timeout`, or none would: the line is too long for that.
     QueueTimeout = "queue_timeout", SERVICE_UNAVAILABLE, "connection_limit_reached",
         "The server is busy and no instance came free in time.";
     /// The sandbox pool had no room although a permit was given.
     PoolExhausted = "pool_exhausted", SERVICE_UNAVAILABLE, "connection_limit_reached",
         "The server has no room for another instance.";
-    /// As many responses are streaming as the host allows.
+    /// As many responses are streaming as `--max-streams` allows.
     TooManyStreams = "too_many_streams", SERVICE_UNAVAILABLE, "connection_limit_reached",
         "The server is streaming as many responses as it can.";
     /// As many connections are open as `--max-connections` allows.
@@ -181,16 +197,13 @@ impl Reason {
         self as usize
     }
 
-    /// Whether to tell the client to come back, and in how many seconds (`Retry-After`, RFC 9110 §10.2.3).
+    /// Whether to tell the client to come back, and in how many seconds (`Retry-After`, RFC 9110 §10.2.3)
+    /// where nothing better is known.
     pub const fn retry_after_s(self) -> Option<u32> {
         match self {
-            Self::QueueFull
-            | Self::QueueTimeout
-            | Self::PoolExhausted
-            | Self::TooManyStreams
-            | Self::TooManyConnections => Some(1),
-            Self::Draining => Some(5),
+            Self::QueueFull | Self::QueueTimeout | Self::PoolExhausted | Self::TooManyConnections => Some(1),
             Self::TooManyAttempts => Some(60),
+            Self::TooManyStreams | Self::Draining => Some(5),
             Self::NoRoute
             | Self::BadRequest
             | Self::NotImplemented

@@ -161,10 +161,11 @@ impl Server {
         Holdings::of(self.child.id())
     }
 
-    /// Live instances, as `/ready` tells.
+    /// Live instances, streams among them, as `/ready` tells.
     pub fn live_instances(&self) -> u64 {
         let ready = self.client().get("/ready").json();
-        ready["instances"]["live"].as_u64().expect("a number of live instances")
+        let live = |what: &str| ready[what]["live"].as_u64().expect("a number of live instances");
+        live("instances") + live("streams")
     }
 
     /// Waits until no instance is left.

@@ -1,99 +1,84 @@
-//! Who is let in: a permit for one instance of the host and one of the handler, a bounded wait for
-//! it, or a refusal.
+//! Who is let in: a permit for one instance, of the host's and of its handler's own, a bounded wait
+//! for it, or a refusal that says when to come back.
+
+mod gate;
+mod pace;
+mod permit;
+#[cfg(test)]
+mod simulation;
+mod turnstile;
 
 use crate::config::AdmissionConfig;
-use crate::outcome::Reason;
+use crate::outcome::{Reason, Refusal};
+use gate::{Entry, Gate};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::atomic::Ordering::Relaxed;
 
-/// The right to one instance; given back when it is dropped.
-#[derive(Debug)]
-pub struct RequestPermit {
-    _handler: OwnedSemaphorePermit,
-    _instance: OwnedSemaphorePermit,
-}
+pub use permit::{RequestPermit, StreamClaim};
 
-/// Gives out permits, first come, first served.
+/// Names a handler to admission.
+pub type HandlerKey = u64;
+
+/// Gives out permits: handlers take turns, and one handler's requests come in order of arrival.
 #[derive(Debug)]
 pub struct Admission {
     config: AdmissionConfig,
-    instances: Arc<Semaphore>,
-    handler: Arc<Semaphore>,
-    waiting: AtomicU32,
+    gate: Arc<Gate>,
 }
 
 impl Admission {
     /// Admission with nobody let in yet.
     pub fn new(config: AdmissionConfig) -> Self {
-        let semaphore = |permits: std::num::NonZeroU32| Arc::new(Semaphore::new(permits.get() as usize));
-        Self {
-            instances: semaphore(config.instances),
-            handler: semaphore(config.concurrency),
-            waiting: AtomicU32::new(0),
-            config,
-        }
+        Self { config, gate: Arc::new(Gate::new(config)) }
     }
 
-    /// Instances alive now.
+    /// Instances alive now that are not streams.
     pub fn live(&self) -> u32 {
-        let free = u32::try_from(self.instances.available_permits()).unwrap_or(u32::MAX);
-        self.config.instances.get().saturating_sub(free)
+        self.gate.live.load(Relaxed)
     }
 
-    /// Requests that wait for an instance now.
-    pub fn queued(&self) -> u32 {
-        self.waiting.load(Relaxed)
-    }
-
-    /// Instances that may live at once.
+    /// Instances that may live at once, streams apart.
     pub fn instances_max(&self) -> u32 {
         self.config.instances.get()
     }
 
-    /// Gives a permit, at once if one is free and nobody waits for it, else within
+    /// Responses that stream now.
+    pub fn streams(&self) -> u32 {
+        self.gate.streams.load(Relaxed)
+    }
+
+    /// Responses that may stream at once.
+    pub fn streams_max(&self) -> u32 {
+        self.config.streams_max
+    }
+
+    /// Instances alive now, streams among them.
+    pub fn sandboxes(&self) -> u32 {
+        self.live() + self.streams()
+    }
+
+    /// Requests that wait for an instance now.
+    pub fn queued(&self) -> u32 {
+        self.gate.queued.load(Relaxed)
+    }
+
+    /// Gives a permit to a request of `handler`, at once if one is free, else within
     /// `--queue-timeout`.
     ///
-    /// Cancel safe: a dropped wait leaves the queue.
+    /// Cancel safe: a dropped wait leaves the queue at once.
     ///
     /// # Errors
-    /// [`Reason::QueueFull`] at once, [`Reason::QueueTimeout`] after the wait.
-    pub async fn admit(&self) -> Result<RequestPermit, Reason> {
-        if let Ok(handler) = self.handler.clone().try_acquire_owned()
-            && let Ok(instance) = self.instances.clone().try_acquire_owned()
-        {
-            return Ok(RequestPermit { _handler: handler, _instance: instance });
-        }
-        let _place = Place::take(self)?;
-        let wait = async {
-            let handler = self.handler.clone().acquire_owned().await;
-            let instance = self.instances.clone().acquire_owned().await;
-            RequestPermit {
-                _handler: handler.expect("handler permits: the semaphore is never closed"),
-                _instance: instance.expect("instance permits: the semaphore is never closed"),
-            }
+    /// At once: [`Reason::QueueFull`], or [`Reason::QueueTimeout`] where the line is so long and so slow
+    /// that the wait would be in vain. After the wait: [`Reason::QueueTimeout`].
+    pub async fn admit(&self, handler: HandlerKey) -> Result<RequestPermit, Refusal> {
+        let mut place = match self.gate.enter(handler)? {
+            Entry::Permit(permit) => return Ok(permit),
+            Entry::Place(place) => place,
         };
-        tokio::time::timeout(self.config.queue_timeout, wait).await.map_err(|_| Reason::QueueTimeout)
-    }
-}
-
-/// One place in the queue.
-struct Place<'a>(&'a AtomicU32);
-
-impl<'a> Place<'a> {
-    fn take(admission: &'a Admission) -> Result<Self, Reason> {
-        let max = admission.config.queue_max;
-        let waiting = &admission.waiting;
-        waiting
-            .fetch_update(Relaxed, Relaxed, |now| (now < max).then_some(now + 1))
-            .map(|_| Self(waiting))
-            .map_err(|_| Reason::QueueFull)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        match tokio::time::timeout(self.config.queue_timeout, &mut place.word).await {
+            Ok(word) => word.expect("queue: whoever waits is told before it is forgotten"),
+            Err(_) => Err(self.gate.refusal(Reason::QueueTimeout, handler)),
+        }
     }
 }
 
@@ -103,46 +88,84 @@ mod tests {
     use std::num::NonZeroU32;
     use std::time::Duration;
 
-    fn admission(instances: u32, concurrency: u32, queue_max: u32) -> Admission {
+    fn bounds(instances: u32, concurrency: u32, queue_max: u32) -> AdmissionConfig {
         let some = |n| NonZeroU32::new(n).expect("test");
-        Admission::new(AdmissionConfig {
+        AdmissionConfig {
             instances: some(instances),
             concurrency: some(concurrency),
             queue_max,
+            queue_share_percent: 100,
             queue_timeout: Duration::from_secs(1),
-        })
+            streams_max: 1,
+        }
+    }
+
+    fn admission(instances: u32, concurrency: u32, queue_max: u32) -> Admission {
+        Admission::new(bounds(instances, concurrency, queue_max))
+    }
+
+    fn reason(admitted: Result<RequestPermit, Refusal>) -> Option<Reason> {
+        admitted.err().map(|refusal| refusal.reason)
     }
 
     #[tokio::test(start_paused = true)]
     async fn full_queue_answers_at_once_and_a_waiting_request_gets_the_next_permit() {
         let admission = admission(1, 1, 1);
-        let first = admission.admit().await.expect("room for one");
-        let (second, third, ()) = tokio::join!(biased; admission.admit(), admission.admit(), async {
-            assert_eq!(admission.live(), 1);
+        let first = admission.admit(1).await.expect("room for one");
+        let (second, third, ()) = tokio::join!(biased; admission.admit(1), admission.admit(1), async {
+            assert_eq!((admission.live(), admission.queued()), (1, 1));
             drop(first);
         });
         assert!(second.is_ok());
-        assert_eq!(third.err(), Some(Reason::QueueFull));
+        assert_eq!(reason(third), Some(Reason::QueueFull));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_ends_with_the_queue_timeout_and_gives_its_place_back() {
         let admission = admission(1, 1, 1);
-        let first = admission.admit().await.expect("room for one");
+        let first = admission.admit(1).await.expect("room for one");
         for _ in 0..3 {
-            assert_eq!(admission.admit().await.err(), Some(Reason::QueueTimeout));
+            assert_eq!(reason(admission.admit(1).await), Some(Reason::QueueTimeout));
         }
         drop(first);
         assert_eq!(admission.live(), 0);
-        assert!(admission.admit().await.is_ok());
+        assert!(admission.admit(1).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_handlers_own_limit_holds_below_the_hosts() {
+    async fn the_handlers_own_limit_holds_below_the_hosts_and_leaves_room_for_others() {
         let admission = admission(8, 2, 0);
-        let held = (admission.admit().await.expect("first"), admission.admit().await.expect("second"));
-        assert_eq!(admission.admit().await.err(), Some(Reason::QueueFull));
+        let held = (admission.admit(1).await.expect("first"), admission.admit(1).await.expect("second"));
+        assert_eq!(reason(admission.admit(1).await), Some(Reason::QueueFull));
         assert_eq!(admission.live(), 2);
+        assert!(admission.admit(2).await.is_ok());
         drop(held);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_share_of_the_queue_is_all_that_one_handler_gets() {
+        let admission = Admission::new(AdmissionConfig { queue_share_percent: 50, ..bounds(1, 1, 4) });
+        let _first = admission.admit(1).await.expect("room for one");
+        let (.., third, other) = tokio::join!(
+            biased; admission.admit(1), admission.admit(1), admission.admit(1), admission.admit(2)
+        );
+        assert_eq!(reason(third), Some(Reason::QueueFull));
+        assert_eq!(reason(other), Some(Reason::QueueTimeout), "there was a place to wait in");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_leaves_its_place_to_others() {
+        let admission = admission(1, 1, 0);
+        let stream = admission.admit(1).await.expect("room for one");
+        let claim = stream.claim();
+        assert!(claim.take());
+        assert_eq!((admission.live(), admission.streams()), (0, 1));
+        let next = admission.admit(1).await.expect("the stream's place");
+        assert!(!next.claim().take(), "one stream is all there may be");
+        drop(stream);
+        assert_eq!((admission.live(), admission.streams()), (1, 0));
+        assert!(claim.take(), "an instance that is gone needs no permit");
+        assert_eq!(admission.streams(), 0);
+        assert!(next.claim().take());
     }
 }

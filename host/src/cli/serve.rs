@@ -173,13 +173,13 @@ fn unserved(config: &Config, error: SandboxError) -> Failure {
 /// is left after `--drain-timeout` is cut. A second signal ends the process at once.
 async fn run(host: &Host, signals: &mut Signals) {
     let name = signals.next().await;
-    tracing::info!(signal = name, instances = host.admission.live(), "draining");
+    tracing::info!(signal = name, instances = host.admission.sandboxes(), "draining");
     host.drain.begin();
     let finished = async {
         if tokio::time::timeout(host.config.drain_timeout, host.drain.finished()).await.is_ok() {
             return 0;
         }
-        let cut = host.admission.live();
+        let cut = host.admission.sandboxes();
         host.drain.cut();
         // The cut ones are answered at once; only a client that does not read is not waited for.
         let _ = tokio::time::timeout(Duration::from_secs(1), host.drain.finished()).await;

@@ -156,8 +156,25 @@ pub struct AdmissionConfig {
     pub concurrency: NonZeroU32,
     /// Requests waiting for an instance; 0 refuses at once.
     pub queue_max: u32,
+    /// What of the queue one handler may take, in percent.
+    pub queue_share_percent: u32,
     /// How long a request waits for an instance.
     pub queue_timeout: Duration,
+    /// Responses that stream at once; each has an instance beside those of `instances`.
+    pub streams_max: u32,
+}
+
+impl AdmissionConfig {
+    /// Requests of one handler that may wait.
+    pub fn queue_share(&self) -> usize {
+        let places = u64::from(self.queue_max) * u64::from(self.queue_share_percent);
+        usize::try_from(places.div_ceil(100)).unwrap_or(usize::MAX)
+    }
+
+    /// Sandboxes that may be alive at once.
+    pub fn sandboxes_max(&self) -> u32 {
+        self.instances.get().saturating_add(self.streams_max)
+    }
 }
 
 /// The threads that poll guests.

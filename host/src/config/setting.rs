@@ -211,7 +211,9 @@ fn blank() -> Config {
             instances: NonZeroU32::MIN,
             concurrency: NonZeroU32::MIN,
             queue_max: 0,
+            queue_share_percent: 0,
             queue_timeout: Duration::ZERO,
+            streams_max: 0,
         },
         executor: ExecutorConfig {
             threads: NonZeroU32::MIN,

@@ -37,6 +37,18 @@ where
     }
 }
 
+/// Reads a percentage. The sign is required: `1` alone could be all of it.
+pub(super) fn percent(text: &str, range: RangeInclusive<u32>) -> Result<u32, Refusal> {
+    let number = text.strip_suffix('%').and_then(|number| number.parse().ok());
+    number.filter(|number| range.contains(number)).ok_or_else(|| {
+        let refusal = Refusal::expected(format!("a percentage from {}% to {}%", range.start(), range.end()));
+        match text.parse::<u32>() {
+            Ok(number) if range.contains(&number) => refusal.or_rather(format!("{number}%")),
+            Ok(_) | Err(_) => refusal,
+        }
+    })
+}
+
 /// Reads a number of bytes: plain, or with a unit such as `KiB` (1024) or `KB` (1000).
 pub(super) fn bytes<T: TryFrom<u64>>(text: &str, range: RangeInclusive<u64>) -> Result<T, Refusal> {
     text.parse::<ByteSize>()
@@ -103,6 +115,17 @@ mod tests {
         }
         for text in ["", "-1", "1.0", "1e3", " 1", "ten", "99999999999999999999"] {
             assert!(count::<u32>(text, 1..=8).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_hold_both_limits_and_need_their_sign() {
+        for (text, expected) in [("1%", Some(1)), ("100%", Some(100)), ("0%", None), ("101%", None)] {
+            assert_eq!(percent(text, 1..=100).ok(), expected, "{text}");
+        }
+        assert_eq!(percent("50", 1..=100).unwrap_err().example.as_deref(), Some("50%"));
+        for text in ["", "%", "-1%", "1.5%", "500", "ten%"] {
+            assert_eq!(percent(text, 1..=100).unwrap_err().example, None, "{text}");
         }
     }
 

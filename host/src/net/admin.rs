@@ -140,7 +140,7 @@ impl Refusal {
 
     fn answer(self, head: &Parts) -> Response<AnswerBody> {
         let id = RequestId::from_client(head.headers.get(REQUEST_ID));
-        let mut answer = problem(self.reason, &id.header_value());
+        let mut answer = problem(self.reason.into(), &id.header_value());
         let headers = answer.headers_mut();
         if let Some((name, value)) = self.field {
             headers.insert(name, HeaderValue::from_static(value));

@@ -1,7 +1,7 @@
 //! Answers that the host makes itself: RFC 9457 problem documents with RFC 9209 `Proxy-Status`.
 
 use super::guest_body::GuestBody;
-use crate::outcome::Reason;
+use crate::outcome::Refusal;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
@@ -13,9 +13,10 @@ pub(super) type AnswerBody = Either<Full<Bytes>, GuestBody>;
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
-/// The answer to a request that ended for `reason` before a head was sent. It says nothing that a
+/// The answer to a request that was refused, or ended before a head was sent. It says nothing that a
 /// guest said, and nothing about the inside of the host.
-pub(super) fn problem(reason: Reason, request_id: &HeaderValue) -> Response<AnswerBody> {
+pub(super) fn problem(refusal: Refusal, request_id: &HeaderValue) -> Response<AnswerBody> {
+    let reason = refusal.reason;
     let id = request_id.to_str().unwrap_or_default();
     // RFC 9457 §3.1: "about:blank" would forbid a title of our own; the reason is the type.
     let document = serde_json::json!({
@@ -30,7 +31,7 @@ pub(super) fn problem(reason: Reason, request_id: &HeaderValue) -> Response<Answ
     let status = format!("wasm-host; error={}; details=\"{}\"", reason.proxy_error(), reason.label());
     headers
         .insert(PROXY_STATUS, HeaderValue::try_from(status).expect("proxy-status: labels are visible ASCII"));
-    if let Some(seconds) = reason.retry_after_s() {
+    if let Some(seconds) = refusal.retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     headers.insert(REQUEST_ID, request_id.clone());
@@ -54,12 +55,13 @@ pub(super) fn json(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Reason;
 
     #[test]
     fn every_reason_becomes_a_whole_problem() {
         let id = HeaderValue::from_static("id-1");
         for &reason in Reason::ALL {
-            let answer = problem(reason, &id);
+            let answer = problem(reason.into(), &id);
             assert_eq!(answer.status(), reason.status());
             let header = |name| answer.headers().get(&name).and_then(|value| value.to_str().ok());
             let status = header(PROXY_STATUS).expect("proxy-status");

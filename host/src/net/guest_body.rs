@@ -3,17 +3,22 @@
 
 use super::drain::DrainSignal;
 use super::socket::Peer;
+use crate::admission::StreamClaim;
 use crate::executor::JobHandle;
 use crate::outcome::{Outcome, Reason};
 use crate::sandbox::ResponseBody;
 use crate::telemetry::Exchange;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A body that goes on for longer makes its response a stream.
+const STREAM_AFTER: Duration = Duration::from_secs(1);
 
 /// Why the connection is cut in the middle of a response: HTTP/1.1 closes without the last chunk,
 /// HTTP/2 resets the stream with INTERNAL_ERROR.
@@ -29,6 +34,8 @@ pub(super) struct GuestBody {
     job: Option<JobHandle>,
     deadline: Instant,
     drain: DrainSignal,
+    /// The way to become a stream, until it is taken.
+    claim: Option<StreamClaim>,
     /// Rings when there is no more time for the body; made once somebody has to wait for it.
     alarm: Option<Pin<Box<dyn Future<Output = Reason> + Send>>>,
     length: Length,
@@ -58,7 +65,24 @@ impl GuestBody {
         length: Length,
         reset: Option<Peer>,
     ) -> Self {
-        Self { inner, exchange, job: Some(job), deadline, drain, alarm: None, length, reset, sent_bytes: 0 }
+        Self {
+            inner,
+            exchange,
+            job: Some(job),
+            deadline,
+            drain,
+            claim: None,
+            alarm: None,
+            length,
+            reset,
+            sent_bytes: 0,
+        }
+    }
+
+    /// Lets the response become a stream if it goes on.
+    pub(super) fn streams_by(mut self, claim: Option<StreamClaim>) -> Self {
+        self.claim = claim;
+        self
     }
 
     /// The request's record.
@@ -102,19 +126,36 @@ impl GuestBody {
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
         let (deadline, drain, job) = (self.deadline.into(), &self.drain, &self.job);
+        let claim = &mut self.claim;
         let alarm = self.alarm.get_or_insert_with(|| {
-            let mut drain = drain.clone();
+            let (mut drain, claim) = (drain.clone(), claim.take());
             let killed = job.as_ref().expect("guest body: polled only while there is a job").killed();
             Box::pin(async move {
                 tokio::select! {
                     () = tokio::time::sleep_until(deadline) => Reason::GuestTimeout,
                     () = drain.was_cut() => Reason::Draining,
                     () = killed => Reason::Killed,
+                    never = become_stream(claim) => match never {},
                 }
             })
         });
         alarm.as_mut().poll(cx)
     }
+}
+
+/// Makes the response a stream once it has gone on for a while: its place among the instances is for
+/// requests that end. Where there is no room for another stream, it keeps its place and asks again.
+async fn become_stream(claim: Option<StreamClaim>) -> Infallible {
+    if let Some(claim) = claim {
+        loop {
+            tokio::time::sleep(STREAM_AFTER).await;
+            if claim.take() {
+                break;
+            }
+        }
+        drop(claim);
+    }
+    std::future::pending().await
 }
 
 impl Body for GuestBody {

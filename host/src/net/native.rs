@@ -27,6 +27,12 @@ fn ready(host: &Host) -> Response<AnswerBody> {
     } else {
         (StatusCode::OK, "ready")
     };
-    let instances = json!({ "live": host.admission.live(), "max": host.admission.instances_max() });
-    json(status, "application/json", &json!({ "status": why, "instances": instances }))
+    let admission = &host.admission;
+    let document = json!({
+        "status": why,
+        "instances": { "live": admission.live(), "max": admission.instances_max() },
+        "streams": { "live": admission.streams(), "max": admission.streams_max() },
+        "queued": admission.queued(),
+    });
+    json(status, "application/json", &document)
 }

@@ -8,15 +8,15 @@ use super::native;
 use super::request_body::RequestBody;
 use super::socket::Peer;
 use super::upload::Upload;
-use crate::admission::Admission;
+use crate::admission::{Admission, HandlerKey, RequestPermit, StreamClaim};
 use crate::config::NetConfig;
 use crate::executor::{Executor, JobHandle};
-use crate::outcome::Reason;
+use crate::outcome::{Reason, Refusal};
 use crate::sandbox::{Budget, GuestHead, Handler, invoke};
 use crate::telemetry::{Exchange, RequestHead, RequestId, TraceParent};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::uri::Scheme;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -28,6 +28,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 use tokio::sync::oneshot;
+
+/// The one handler there is, as admission knows it.
+const HANDLER: HandlerKey = 0;
 
 /// What every connection shares.
 pub struct Host {
@@ -76,10 +79,12 @@ impl Service {
             Exchange::new(describe(&request, self.host.handler.name()), self.host.handler.stats().clone());
         match contained(self.serve(request, &exchange)).await {
             Ok(answer) => answer,
-            Err(reason) => {
-                let reason = exchange.fail(reason);
+            Err(refusal) => {
+                let reason = exchange.fail(refusal.reason);
                 exchange.answer(reason.status());
-                problem(reason, &exchange.head.id.header_value())
+                // What ended the request first is told, with what belongs to it.
+                let told = if reason == refusal.reason { refusal } else { reason.into() };
+                problem(told, &exchange.head.id.header_value())
             }
         }
     }
@@ -88,17 +93,19 @@ impl Service {
         &self,
         request: Request<Incoming>,
         exchange: &Arc<Exchange>,
-    ) -> Result<Response<AnswerBody>, Reason> {
+    ) -> Result<Response<AnswerBody>, Refusal> {
         let host = &self.host;
         let (mut head, body) = request.into_parts();
         head::check(&head, &host.config)?;
         if host.drain.draining() {
-            return Err(Reason::Draining);
+            return Err(Reason::Draining.into());
         }
         if self.reserved {
-            return Err(Reason::TooManyConnections);
+            return Err(Reason::TooManyConnections.into());
         }
-        let permit = host.admission.admit().await?;
+        let mut drain = host.drain.signal();
+        let permit = self.await_permit(&mut drain).await?;
+        let claim = permit.claim();
         let version = head.version;
         head::hand_over(&mut head, &exchange.head.id, self.local, &self.scheme);
         let config = &host.config;
@@ -115,11 +122,20 @@ impl Service {
         let request = Request::from_parts(head, body);
         let guest = invoke(host.handler.clone(), request, tx, budget.clone(), exchange.clone());
         let job = host.executor.spawn(guest, budget, exchange.clone(), permit);
-        let mut drain = host.drain.signal();
         let head = self.await_head(rx, faults, deadline, &mut drain, exchange, job.killed()).await?;
         // HTTP/1.0 has no last chunk that could be missing: there only a reset says that it is.
         let reset = (version < Version::HTTP_11).then(|| self.peer.clone());
-        respond(head, exchange, job, deadline, drain, reset)
+        Ok(respond(head, exchange, job, deadline, drain, claim, reset)?)
+    }
+
+    /// Waits for a permit, or for whatever ends the request in the queue.
+    async fn await_permit(&self, drain: &mut DrainSignal) -> Result<RequestPermit, Refusal> {
+        tokio::select! {
+            biased;
+            admitted = self.host.admission.admit(HANDLER) => admitted,
+            () = drain.was_cut() => Err(Reason::Draining.into()),
+            () = self.peer.gone() => Err(Reason::ClientGone.into()),
+        }
     }
 
     /// Waits for the guest's head, or for whatever ends the request before there is one. The
@@ -170,6 +186,7 @@ fn respond(
     job: JobHandle,
     deadline: Instant,
     drain: DrainSignal,
+    claim: StreamClaim,
     reset: Option<Peer>,
 ) -> Result<Response<AnswerBody>, Reason> {
     let (mut parts, body) = head.into_parts();
@@ -186,18 +203,29 @@ fn respond(
         Some(length) => Length::Declared(length),
         None => Length::Open,
     };
+    let claim = match length != Length::None && is_event_stream(&parts.headers) {
+        false => Some(claim),
+        true if claim.take() => None,
+        true => return Err(Reason::TooManyStreams),
+    };
     exchange.answer(parts.status);
     let body = GuestBody::new(body, exchange.clone(), job, deadline, drain, length, reset);
-    Ok(Response::from_parts(parts, Either::Right(body)))
+    Ok(Response::from_parts(parts, Either::Right(body.streams_by(claim))))
+}
+
+/// Whether the guest says that its response goes on and on (`text/event-stream`).
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// Runs the request's side of the host; a panic in it is this request's own.
-async fn contained<T>(request: impl Future<Output = Result<T, Reason>>) -> Result<T, Reason> {
+async fn contained<T>(request: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     let mut request = pin!(request);
     poll_fn(|cx| {
         // After a panic the future is dropped unseen: nothing half-changed is looked at again.
         catch_unwind(AssertUnwindSafe(|| request.as_mut().poll(cx)))
-            .unwrap_or(Poll::Ready(Err(Reason::HostPanic)))
+            .unwrap_or(Poll::Ready(Err(Reason::HostPanic.into())))
     })
     .await
 }

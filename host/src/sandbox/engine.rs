@@ -34,13 +34,15 @@ const OTHER_ADDRESS_SPACE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 pub enum SandboxError {
     /// The address space is limited below what the pool reserves.
     #[error(
-        "{instances} instances of {} reserve {} of address space, and this process may have {} (RLIMIT_AS): \
-         raise `ulimit -v`, or lower `--instances` or `--memory`",
+        "{instances} instances and {streams} streams of {} reserve {} of address space, and this process may \
+         have {} (RLIMIT_AS): raise `ulimit -v`, or lower `--instances`, `--max-streams` or `--memory`",
         ByteSize(*memory), ByteSize(*needed), ByteSize(*allowed)
     )]
     AddressSpace {
         /// Instances the pool has room for.
         instances: u32,
+        /// Streams that it has room for beside them.
+        streams: u32,
         /// Memory of one instance.
         memory: u64,
         /// Bytes the pool reserves.
@@ -109,9 +111,10 @@ impl Sandbox {
             warnings.push(format!("compiled code is not cached: {why}"));
             None
         });
-        let instances = admission.instances.get();
+        // A stream keeps its instance and leaves its place to another: both must fit.
+        let instances = admission.sandboxes_max();
         let compile = |shape: &Shape| -> Result<_, SandboxError> {
-            check_address_space(instances, &limits, shape)?;
+            check_address_space(&admission, &limits, shape)?;
             let mut config = Config::new();
             code(&mut config, &limits);
             memory(&mut config, &limits);
@@ -196,7 +199,11 @@ fn pool(instances: u32, limits: &Limits, shape: &Shape) -> PoolingAllocationConf
 }
 
 /// Refuses at start what would fail at the first request or with a bare "out of memory".
-fn check_address_space(instances: u32, limits: &Limits, shape: &Shape) -> Result<(), SandboxError> {
+fn check_address_space(
+    admission: &AdmissionConfig,
+    limits: &Limits,
+    shape: &Shape,
+) -> Result<(), SandboxError> {
     let stack = (limits.stack_bytes_max + HOST_STACK_BYTES) as u64;
     let elements = shape.table_elements_min.max(TABLE_ELEMENTS);
     let one = limits
@@ -204,11 +211,16 @@ fn check_address_space(instances: u32, limits: &Limits, shape: &Shape) -> Result
         .saturating_mul(u64::from(shape.memories))
         .saturating_add(elements.saturating_mul(8 * u64::from(shape.tables)))
         .saturating_add(stack);
-    let needed = one.saturating_mul(u64::from(instances)).saturating_add(OTHER_ADDRESS_SPACE_BYTES);
+    let needed =
+        one.saturating_mul(u64::from(admission.sandboxes_max())).saturating_add(OTHER_ADDRESS_SPACE_BYTES);
     match rustix::process::getrlimit(rustix::process::Resource::As).current {
-        Some(allowed) if allowed < needed => {
-            Err(SandboxError::AddressSpace { instances, memory: limits.memory_bytes_max, needed, allowed })
-        }
+        Some(allowed) if allowed < needed => Err(SandboxError::AddressSpace {
+            instances: admission.instances.get(),
+            streams: admission.streams_max,
+            memory: limits.memory_bytes_max,
+            needed,
+            allowed,
+        }),
         Some(_) | None => Ok(()),
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::address::{admin, destination, listen};
 use super::words::{
     CONNECTIONS_MAX, INSTANCES_MAX, cache, concurrency, connections, file, fuel, hog_priority, log_format,
-    switch, threads, variable,
+    streams, switch, threads, variable,
 };
 use super::{Repeat, Setting};
 use crate::config::mistake::Refusal;
 use crate::config::token::Token;
-use crate::config::units::{GIB, KIB, MIB, TIB, bytes, count, duration};
+use crate::config::units::{GIB, KIB, MIB, TIB, bytes, count, duration, percent};
 
 const SERVING: &str = "Serving";
 const SCHEDULER: &str = "Scheduling";
@@ -189,6 +189,15 @@ pub static SETTINGS: &[Setting] = &[
         set: |config, text| store(&mut config.admission.queue_max, count(text, 0..=1_000_000)),
     },
     Setting {
+        name: "queue-share",
+        value: "PERCENT",
+        default: "100%",
+        section: ADMISSION,
+        help: "What of the queue one handler's requests may take",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.admission.queue_share_percent, percent(text, 1..=100)),
+    },
+    Setting {
         name: "queue-timeout",
         value: "TIME",
         default: "1s",
@@ -241,6 +250,18 @@ pub static SETTINGS: &[Setting] = &[
         help: "TLS handshakes at once; others wait for their turn",
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.net.tls.handshakes_max, count(text, 1..=CONNECTIONS_MAX)),
+    },
+    Setting {
+        name: "max-streams",
+        value: "N",
+        default: "instances",
+        section: ADMISSION,
+        help: "Responses that stream at once, beside the instances; `instances` is as many again",
+        repeat: Repeat::Once,
+        set: |config, text| {
+            let instances = config.admission.instances;
+            store(&mut config.admission.streams_max, streams(text, instances))
+        },
     },
     Setting {
         name: "max-body",

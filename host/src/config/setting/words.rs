@@ -45,6 +45,13 @@ pub(super) fn concurrency(text: &str, instances: NonZeroU32) -> Result<NonZeroU3
     }
 }
 
+pub(super) fn streams(text: &str, instances: NonZeroU32) -> Result<u32, Refusal> {
+    match text {
+        "instances" => Ok(instances.get()),
+        _ => count(text, 0..=INSTANCES_MAX.get()).map_err(|refusal| refusal.or_word("instances")),
+    }
+}
+
 pub(super) fn fuel(text: &str) -> Result<Option<u64>, Refusal> {
     match text {
         "off" => Ok(None),

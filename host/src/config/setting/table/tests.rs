@@ -20,6 +20,7 @@ fn defaults_parse() {
     assert_eq!(config.net.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.admission.instances.get(), 1000);
     assert_eq!(config.admission.concurrency.get(), 1000);
+    assert_eq!((config.admission.streams_max, config.admission.queue_share()), (1000, 1024));
     assert_eq!(config.admission.queue_timeout, Duration::from_secs(1));
     assert_eq!(config.limits.memory_bytes_max, 128 * MIB);
     assert_eq!(config.limits.fuel, None);
@@ -63,6 +64,8 @@ fn every_limit_holds_on_both_sides() {
         ("instances", ["1", "100000"], ["0", "100001"]),
         ("concurrency", ["1", "100000"], ["0", "100001"]),
         ("queue", ["0", "1000000"], ["-1", "1000001"]),
+        ("queue-share", ["1%", "100%"], ["0%", "101%"]),
+        ("max-streams", ["0", "100000"], ["-1", "100001"]),
         ("queue-timeout", ["1ms", "24h"], ["999us", "86400001ms"]),
         ("tls-cert", ["off", "cert.pem"], ["", "a\0b"]),
         ("tls-key", ["off", "key.pem"], ["", "a\0b"]),
@@ -117,9 +120,9 @@ fn every_limit_holds_on_both_sides() {
 }
 
 #[test]
-fn concurrency_follows_the_instances_that_stand_before_it() {
+fn words_follow_the_values_that_stand_before_them() {
     let place = |name| SETTINGS.iter().position(|setting| setting.name == name).unwrap();
-    assert!(place("instances") < place("concurrency"));
+    assert!(place("instances") < place("concurrency").min(place("max-streams")));
 }
 
 #[test]
