@@ -33,6 +33,8 @@ mod limits;
 mod logs;
 #[path = "serving/malformed.rs"]
 mod malformed;
+#[path = "serving/memory.rs"]
+mod memory;
 #[path = "serving/metrics.rs"]
 mod metrics;
 #[path = "serving/outbound.rs"]

@@ -7,6 +7,7 @@ pub mod capabilities;
 pub mod cli;
 pub mod config;
 pub mod executor;
+pub mod memory;
 pub mod net;
 pub mod outcome;
 pub mod sandbox;

@@ -104,6 +104,9 @@ reasons! {
     /// As many connections are open as `--max-connections` allows.
     TooManyConnections = "too_many_connections", SERVICE_UNAVAILABLE, "connection_limit_reached",
         "The server has as many connections as it can.";
+    /// The memory is taken up to `--memory-pressure`.
+    MemoryPressure = "memory_pressure", SERVICE_UNAVAILABLE, "connection_limit_reached",
+        "The server is short of memory.";
     /// The host is shutting down.
     Draining = "draining", SERVICE_UNAVAILABLE, "destination_unavailable",
         "The server is shutting down.";
@@ -203,7 +206,7 @@ impl Reason {
         match self {
             Self::QueueFull | Self::QueueTimeout | Self::PoolExhausted | Self::TooManyConnections => Some(1),
             Self::TooManyAttempts => Some(60),
-            Self::TooManyStreams | Self::Draining => Some(5),
+            Self::TooManyStreams | Self::MemoryPressure | Self::Draining => Some(5),
             Self::NoRoute
             | Self::BadRequest
             | Self::NotImplemented

@@ -57,7 +57,7 @@ fn every_mistake_is_reported_with_its_place_and_its_fix() {
     println!("{text}");
     let starts = [
         "error: environment: `WASM_HOST_QUEUE` is \"many\": expected a whole number",
-        "error: wasm-host.toml:2:13: `instances` is 0: expected a whole number from 1 to 100000",
+        "error: wasm-host.toml:2:13: `instances` is 0: expected a whole number from 1 to 100000, or `auto`",
         "error: wasm-host.toml:3:11: `timeout` is 30: expected a duration with its unit",
         "error: wasm-host.toml:5:12: `memory` is a truth value",
         "error: wasm-host.toml:6:1: unknown key \"colour\"",

@@ -4,6 +4,7 @@
 mod gate;
 mod pace;
 mod permit;
+mod pressure;
 #[cfg(test)]
 mod simulation;
 mod turnstile;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 pub use permit::{RequestPermit, StreamClaim};
+pub use pressure::{Pressure, PressureWatch};
 
 /// Names a handler to admission.
 pub type HandlerKey = u64;
@@ -24,12 +26,13 @@ pub type HandlerKey = u64;
 pub struct Admission {
     config: AdmissionConfig,
     gate: Arc<Gate>,
+    pressure: Arc<Pressure>,
 }
 
 impl Admission {
     /// Admission with nobody let in yet.
     pub fn new(config: AdmissionConfig) -> Self {
-        Self { config, gate: Arc::new(Gate::new(config)) }
+        Self { config, gate: Arc::new(Gate::new(config)), pressure: Arc::default() }
     }
 
     /// Instances alive now that are not streams.
@@ -62,23 +65,35 @@ impl Admission {
         self.gate.queued.load(Relaxed)
     }
 
+    /// Whether the memory is short; a [`PressureWatch`] keeps it up to date.
+    pub fn pressure(&self) -> &Arc<Pressure> {
+        &self.pressure
+    }
+
     /// Gives a permit to a request of `handler`, at once if one is free, else within
     /// `--queue-timeout`.
     ///
     /// Cancel safe: a dropped wait leaves the queue at once.
     ///
     /// # Errors
-    /// At once: [`Reason::QueueFull`], or [`Reason::QueueTimeout`] where the line is so long and so slow
+    /// [`Reason::MemoryPressure`], before or after a wait. At once: [`Reason::QueueFull`], or [`Reason::QueueTimeout`] where the line is so long and so slow
     /// that the wait would be in vain. After the wait: [`Reason::QueueTimeout`].
     pub async fn admit(&self, handler: HandlerKey) -> Result<RequestPermit, Refusal> {
+        self.check_pressure()?;
         let mut place = match self.gate.enter(handler)? {
             Entry::Permit(permit) => return Ok(permit),
             Entry::Place(place) => place,
         };
-        match tokio::time::timeout(self.config.queue_timeout, &mut place.word).await {
-            Ok(word) => word.expect("queue: whoever waits is told before it is forgotten"),
-            Err(_) => Err(self.gate.refusal(Reason::QueueTimeout, handler)),
-        }
+        let permit = match tokio::time::timeout(self.config.queue_timeout, &mut place.word).await {
+            Ok(word) => word.expect("queue: whoever waits is told before it is forgotten")?,
+            Err(_) => return Err(self.gate.refusal(Reason::QueueTimeout, handler)),
+        };
+        self.check_pressure()?;
+        Ok(permit)
+    }
+
+    fn check_pressure(&self) -> Result<(), Refusal> {
+        if self.pressure.is_high() { Err(Reason::MemoryPressure.into()) } else { Ok(()) }
     }
 }
 
@@ -97,6 +112,7 @@ mod tests {
             queue_share_percent: 100,
             queue_timeout: Duration::from_secs(1),
             streams_max: 1,
+            memory_pressure_percent: None,
         }
     }
 

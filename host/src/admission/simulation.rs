@@ -35,6 +35,7 @@ impl Random {
             queue_share_percent: [30, 50, 100][self.below(3) as usize],
             queue_timeout: Duration::from_millis(1 + self.below(1000)),
             streams_max: u32::try_from(self.below(4)).expect("small"),
+            memory_pressure_percent: None,
         }
     }
 }
@@ -146,6 +147,7 @@ fn a_handler_that_fills_the_queue_makes_room_for_another() {
         queue_share_percent: 100,
         queue_timeout: Duration::from_secs(1),
         streams_max: 0,
+        memory_pressure_percent: None,
     };
     let now = Instant::now();
     let mut turnstile = Turnstile::new(bounds);
@@ -238,6 +240,7 @@ async fn flood(arrivals_per_s: u32, handlers: u64) -> Flood {
         queue_share_percent: 100,
         queue_timeout: Duration::from_secs(1),
         streams_max: 8,
+        memory_pressure_percent: None,
     }));
     let waits = Rc::new(RefCell::new((Vec::new(), BTreeSet::new(), 0, 0)));
     let mut clients = Vec::new();

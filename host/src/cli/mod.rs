@@ -2,6 +2,7 @@
 //! clap.
 
 mod args;
+mod budget;
 mod exit;
 mod secure;
 mod serve;

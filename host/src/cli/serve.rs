@@ -1,12 +1,14 @@
 //! `wasm-host serve`: puts the host together, runs it and takes it down again in order.
 
+use super::budget::Budget;
 use super::exit::Failure;
 use super::secure;
 use super::welcome;
-use crate::admission::Admission;
+use crate::admission::{Admission, PressureWatch};
 use crate::capabilities::OutboundGrant;
 use crate::config::{AdminListen, Config, HandlerSource, LogFormat};
 use crate::executor::Executor;
+use crate::memory::Memory;
 use crate::net::{Admin, Drain, Host, Listener};
 use crate::sandbox::{HandlerSettings, Sandbox, SandboxError};
 use crate::telemetry::{self, HandlerStats};
@@ -44,6 +46,14 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
         handler: Arc::new(handler),
         drain: Drain::default(),
     });
+    let memory = Memory::here();
+    let budget = Budget::of(&config, &memory);
+    warnings.extend(budget.warning(&config));
+    let watch = config
+        .admission
+        .memory_pressure_percent
+        .map(|percent| PressureWatch::start(memory, percent, host.admission.pressure().clone()));
+    let watch = watch.transpose().context("cannot watch the memory").map_err(Failure::Other)?;
     let mut signals = {
         let _io = io.enter();
         Signals::new().context("cannot listen for signals").map_err(Failure::Other)?
@@ -63,8 +73,11 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
     tracing::info!(
         handler = &**host.handler.name(),
         instances = config.admission.instances,
+        streams = config.admission.streams_max,
         threads = config.executor.threads,
         memory_bytes_max = config.limits.memory_bytes_max,
+        sandboxes_bytes_max = budget.sandboxes_bytes_max,
+        memory_limit_bytes = budget.limit_bytes,
         timeout_ms = u64::try_from(config.limits.timeout.as_millis()).unwrap_or(u64::MAX),
         "ready"
     );
@@ -80,6 +93,7 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
     // Guests first, since one that is polled without the I/O threads' timers panics, then what is left
     // of the connections. Each has written its line of the log by then.
     host.executor.stop();
+    drop(watch);
     guest_io.shutdown_timeout(SHUTDOWN_TIME_MAX);
     io.shutdown_timeout(SHUTDOWN_TIME_MAX);
     drop(host);

@@ -162,6 +162,8 @@ pub struct AdmissionConfig {
     pub queue_timeout: Duration,
     /// Responses that stream at once; each has an instance beside those of `instances`.
     pub streams_max: u32,
+    /// What of the memory may be taken before new requests are refused, in percent; none for all.
+    pub memory_pressure_percent: Option<u32>,
 }
 
 impl AdmissionConfig {
@@ -230,6 +232,17 @@ pub struct Limits {
     pub log_bytes_max: usize,
     /// Outbound connections at once.
     pub outbound_max: u32,
+}
+
+/// What the host's own frames may use of a guest's stack beyond the guest's part; running out of
+/// it would abort the process, so it is generous.
+pub const HOST_STACK_BYTES: usize = 1536 * 1024;
+
+impl Limits {
+    /// Bytes of the largest parts of one sandbox: its memories, its tables and its stack.
+    pub fn sandbox_bytes_max(&self) -> u64 {
+        self.memory_bytes_max.saturating_add((self.stack_bytes_max + HOST_STACK_BYTES) as u64)
+    }
 }
 
 /// What a guest is granted by name. Nothing else is reachable.

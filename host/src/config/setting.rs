@@ -214,6 +214,7 @@ fn blank() -> Config {
             queue_share_percent: 0,
             queue_timeout: Duration::ZERO,
             streams_max: 0,
+            memory_pressure_percent: None,
         },
         executor: ExecutorConfig {
             threads: NonZeroU32::MIN,

@@ -1,9 +1,9 @@
 //! Answers that the host makes itself: RFC 9457 problem documents with RFC 9209 `Proxy-Status`.
 
 use super::guest_body::GuestBody;
-use crate::outcome::Refusal;
+use crate::outcome::{Reason, Refusal};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::{Either, Full};
 
@@ -35,6 +35,10 @@ pub(super) fn problem(refusal: Refusal, request_id: &HeaderValue) -> Response<An
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     headers.insert(REQUEST_ID, request_id.clone());
+    if reason == Reason::MemoryPressure {
+        // An idle connection costs memory, too.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
@@ -55,7 +59,6 @@ pub(super) fn json(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Reason;
 
     #[test]
     fn every_reason_becomes_a_whole_problem() {

@@ -3,6 +3,7 @@
 
 use super::answer::{AnswerBody, json};
 use super::service::Host;
+use crate::outcome::Reason;
 use http::{Method, Response, StatusCode};
 use serde_json::json;
 
@@ -18,12 +19,14 @@ pub(super) fn answer(method: &Method, path: &str, host: &Host) -> Option<Respons
     }
 }
 
-/// Ready to be sent requests: not draining, and able to preempt guests.
+/// Ready to be sent requests: not draining, able to preempt guests, and not short of memory.
 fn ready(host: &Host) -> Response<AnswerBody> {
     let (status, why) = if host.drain.draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else if !host.executor.healthy() {
         (StatusCode::SERVICE_UNAVAILABLE, "executor_unhealthy")
+    } else if host.admission.pressure().is_high() {
+        (StatusCode::SERVICE_UNAVAILABLE, Reason::MemoryPressure.label())
     } else {
         (StatusCode::OK, "ready")
     };

@@ -4,7 +4,7 @@
 use super::component::{Checked, LoadError};
 use super::handler::{Handler, HandlerSettings};
 use super::shape::Shape;
-use crate::config::{AdmissionConfig, CacheConfig, Limits};
+use crate::config::{AdmissionConfig, CacheConfig, HOST_STACK_BYTES, Limits};
 use bytesize::ByteSize;
 use std::path::{Path, PathBuf};
 use wasmtime::component::Component;
@@ -12,9 +12,6 @@ use wasmtime::{
     Cache, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
 };
 
-/// What the host's own frames may use of a guest's stack beyond the guest's part; running out of
-/// it would abort the process, so it is generous.
-const HOST_STACK_BYTES: usize = 1536 * 1024;
 /// Frames in a trap's backtrace.
 const BACKTRACE_FRAMES_MAX: usize = 16;
 /// Core instances, memories and tables of one component: a Python component has about thirty

@@ -86,7 +86,7 @@ fn every_mistake_is_reported_together() {
          fix: write `--timeout 30s`\n\
          environment: `WASM_HOST_MEMORY` is \"1KiB\": expected a size from 64KiB to 4GiB\n  \
          fix: write `WASM_HOST_MEMORY=128MiB`\n\
-         wasm-host.toml:1:13: `instances` is 0: expected a whole number from 1 to 100000\n  \
+         wasm-host.toml:1:13: `instances` is 0: expected a whole number from 1 to 100000, or `auto`\n  \
          fix: write `instances = 1000`\n\
          wasm-host.toml:2:1: unknown key \"queu\"\n  \
          fix: did you mean `queue`?\n\

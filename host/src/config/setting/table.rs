@@ -1,13 +1,12 @@
 //! The list of all settings, in the order of the help. Values that other values depend on stand
 //! first: they are stored in this order.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::address::{admin, destination, listen};
 use super::words::{
-    CONNECTIONS_MAX, INSTANCES_MAX, cache, concurrency, connections, file, fuel, hog_priority, log_format,
-    streams, switch, threads, variable,
+    CONNECTIONS_MAX, cache, concurrency, connections, file, fuel, hog_priority, instances, log_format,
+    pressure, streams, switch, threads, variable,
 };
 use super::{Repeat, Setting};
 use crate::config::mistake::Refusal;
@@ -157,56 +156,6 @@ pub static SETTINGS: &[Setting] = &[
         set: |config, text| store(&mut config.executor.pin_threads, switch(text)),
     },
     Setting {
-        name: "instances",
-        value: "N",
-        default: "1000",
-        section: ADMISSION,
-        help: "Instances alive at once",
-        repeat: Repeat::Once,
-        set: |config, text| {
-            store(&mut config.admission.instances, count(text, NonZeroU32::MIN..=INSTANCES_MAX))
-        },
-    },
-    Setting {
-        name: "concurrency",
-        value: "N",
-        default: "instances",
-        section: ADMISSION,
-        help: "Instances of one handler alive at once; `instances` is as many as there are",
-        repeat: Repeat::Once,
-        set: |config, text| {
-            let instances = config.admission.instances;
-            store(&mut config.admission.concurrency, concurrency(text, instances))
-        },
-    },
-    Setting {
-        name: "queue",
-        value: "N",
-        default: "1024",
-        section: ADMISSION,
-        help: "Requests that may wait for an instance; 0 refuses at once",
-        repeat: Repeat::Once,
-        set: |config, text| store(&mut config.admission.queue_max, count(text, 0..=1_000_000)),
-    },
-    Setting {
-        name: "queue-share",
-        value: "PERCENT",
-        default: "100%",
-        section: ADMISSION,
-        help: "What of the queue one handler's requests may take",
-        repeat: Repeat::Once,
-        set: |config, text| store(&mut config.admission.queue_share_percent, percent(text, 1..=100)),
-    },
-    Setting {
-        name: "queue-timeout",
-        value: "TIME",
-        default: "1s",
-        section: ADMISSION,
-        help: "How long a request may wait for an instance",
-        repeat: Repeat::Once,
-        set: |config, text| store(&mut config.admission.queue_timeout, duration(text, MILLISECOND..=DAY)),
-    },
-    Setting {
         name: "tls-cert",
         value: "FILE",
         default: "off",
@@ -250,18 +199,6 @@ pub static SETTINGS: &[Setting] = &[
         help: "TLS handshakes at once; others wait for their turn",
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.net.tls.handshakes_max, count(text, 1..=CONNECTIONS_MAX)),
-    },
-    Setting {
-        name: "max-streams",
-        value: "N",
-        default: "instances",
-        section: ADMISSION,
-        help: "Responses that stream at once, beside the instances; `instances` is as many again",
-        repeat: Repeat::Once,
-        set: |config, text| {
-            let instances = config.admission.instances;
-            store(&mut config.admission.streams_max, streams(text, instances))
-        },
     },
     Setting {
         name: "max-body",
@@ -435,6 +372,78 @@ pub static SETTINGS: &[Setting] = &[
         help: "Bytes of standard output and error that reach the log",
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.limits.log_bytes_max, bytes(text, 0..=64 * MIB)),
+    },
+    Setting {
+        name: "instances",
+        value: "N",
+        default: "1000",
+        section: ADMISSION,
+        help: "Instances alive at once, streams apart; `auto` is what the memory allows",
+        repeat: Repeat::Once,
+        set: |config, text| {
+            let limits = config.limits;
+            store(&mut config.admission.instances, instances(text, &limits))
+        },
+    },
+    Setting {
+        name: "concurrency",
+        value: "N",
+        default: "instances",
+        section: ADMISSION,
+        help: "Instances of one handler alive at once; `instances` is as many as there are",
+        repeat: Repeat::Once,
+        set: |config, text| {
+            let instances = config.admission.instances;
+            store(&mut config.admission.concurrency, concurrency(text, instances))
+        },
+    },
+    Setting {
+        name: "queue",
+        value: "N",
+        default: "1024",
+        section: ADMISSION,
+        help: "Requests that may wait for an instance; 0 refuses at once",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.admission.queue_max, count(text, 0..=1_000_000)),
+    },
+    Setting {
+        name: "queue-share",
+        value: "PERCENT",
+        default: "100%",
+        section: ADMISSION,
+        help: "What of the queue one handler's requests may take",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.admission.queue_share_percent, percent(text, 1..=100)),
+    },
+    Setting {
+        name: "queue-timeout",
+        value: "TIME",
+        default: "1s",
+        section: ADMISSION,
+        help: "How long a request may wait for an instance",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.admission.queue_timeout, duration(text, MILLISECOND..=DAY)),
+    },
+    Setting {
+        name: "max-streams",
+        value: "N",
+        default: "instances",
+        section: ADMISSION,
+        help: "Responses that stream at once, beside the instances; `instances` is as many again",
+        repeat: Repeat::Once,
+        set: |config, text| {
+            let instances = config.admission.instances;
+            store(&mut config.admission.streams_max, streams(text, instances))
+        },
+    },
+    Setting {
+        name: "memory-pressure",
+        value: "PERCENT",
+        default: "92%",
+        section: ADMISSION,
+        help: "What of the memory there is may be taken before new requests are refused, or `off`",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.admission.memory_pressure_percent, pressure(text)),
     },
     Setting {
         name: "env",

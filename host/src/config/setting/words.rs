@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use rustix::process::{Resource, getrlimit};
 
 use crate::config::mistake::Refusal;
-use crate::config::units::count;
-use crate::config::{CacheConfig, HogPriority, LogFormat};
+use crate::config::units::{count, percent};
+use crate::config::{CacheConfig, HogPriority, Limits, LogFormat};
+use crate::memory::Memory;
 
 /// A pool reserves address space for every instance: at 100000 and 128 MiB it is 12 TiB of the 128
 /// that a process has.
@@ -42,6 +43,32 @@ pub(super) fn concurrency(text: &str, instances: NonZeroU32) -> Result<NonZeroU3
     match text {
         "instances" => Ok(instances),
         _ => count(text, NonZeroU32::MIN..=INSTANCES_MAX).map_err(|refusal| refusal.or_word("instances")),
+    }
+}
+
+/// As many as fit into three quarters of the memory if each, and a stream beside it, takes all it may:
+/// the last quarter is for the host, its buffers and its neighbours.
+pub(super) fn instances(text: &str, limits: &Limits) -> Result<NonZeroU32, Refusal> {
+    if text != "auto" {
+        return count(text, NonZeroU32::MIN..=INSTANCES_MAX).map_err(|refusal| refusal.or_word("auto"));
+    }
+    let Some(there_is) = Memory::here().limit_bytes() else {
+        return Err(Refusal::expected("a number, since this system does not tell how much memory there is"));
+    };
+    Ok(instances_in(there_is, limits.sandbox_bytes_max()))
+}
+
+fn instances_in(memory_bytes: u64, sandbox_bytes_max: u64) -> NonZeroU32 {
+    let fit = memory_bytes / 4 * 3 / sandbox_bytes_max.saturating_mul(2).max(1);
+    let fit = u32::try_from(fit).unwrap_or(u32::MAX).min(INSTANCES_MAX.get());
+    // One is always allowed: the pressure on the memory bounds what it takes.
+    NonZeroU32::new(fit).unwrap_or(NonZeroU32::MIN)
+}
+
+pub(super) fn pressure(text: &str) -> Result<Option<u32>, Refusal> {
+    match text {
+        "off" => Ok(None),
+        _ => percent(text, 1..=100).map(Some).map_err(|refusal| refusal.or_word("off")),
     }
 }
 
@@ -106,5 +133,26 @@ pub(super) fn variable(text: &str, known: &[(String, String)]) -> Result<(String
         }
         Some((name, value)) if !name.is_empty() && !text.contains('\0') => Ok((name.into(), value.into())),
         Some(_) | None => Err(Refusal::expected("NAME=VALUE with a name and without NUL")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_fit_into_the_memory_with_a_stream_beside_each() {
+        const MIB: u64 = 1 << 20;
+        for (memory_mib, sandbox_mib, expected) in [
+            (8192, 128, 24),
+            (512, 128, 1),
+            (1024, 128, 3),
+            (1, 128, 1),
+            (0, 0, 1),
+            (u64::MAX / MIB, 1, 100_000),
+        ] {
+            let fit = instances_in(memory_mib * MIB, sandbox_mib * MIB);
+            assert_eq!(fit.get(), expected, "{memory_mib} MiB for {sandbox_mib} MiB each");
+        }
     }
 }

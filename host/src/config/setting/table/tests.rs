@@ -50,7 +50,7 @@ fn settings_of_a_section_stand_together() {
 #[test]
 fn zero_instances_is_refused() {
     let refusal = setting("instances").check("0").unwrap_err();
-    assert_eq!(refusal.to_string(), "expected a whole number from 1 to 100000");
+    assert_eq!(refusal.to_string(), "expected a whole number from 1 to 100000, or `auto`");
 }
 
 #[test]
@@ -66,6 +66,7 @@ fn every_limit_holds_on_both_sides() {
         ("queue", ["0", "1000000"], ["-1", "1000001"]),
         ("queue-share", ["1%", "100%"], ["0%", "101%"]),
         ("max-streams", ["0", "100000"], ["-1", "100001"]),
+        ("memory-pressure", ["1%", "off"], ["0%", "101%"]),
         ("queue-timeout", ["1ms", "24h"], ["999us", "86400001ms"]),
         ("tls-cert", ["off", "cert.pem"], ["", "a\0b"]),
         ("tls-key", ["off", "key.pem"], ["", "a\0b"]),
@@ -122,6 +123,7 @@ fn every_limit_holds_on_both_sides() {
 #[test]
 fn words_follow_the_values_that_stand_before_them() {
     let place = |name| SETTINGS.iter().position(|setting| setting.name == name).unwrap();
+    assert!(place("memory").max(place("max-stack")) < place("instances"));
     assert!(place("instances") < place("concurrency").min(place("max-streams")));
 }
 
