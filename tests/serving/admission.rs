@@ -42,7 +42,7 @@ fn full_queue_answers_503_at_once() {
     println!("refused after {:?}", refused.took);
     assert!(refused.took < Duration::from_secs(1), "{:?}", refused.took);
     assert_all_answer(held);
-    // An answer is whole a moment before its instance is gone, and here nobody may wait for one.
+    // A permit returns after its instance is gone, which is after the answer.
     server.wait_idle();
     server.client().get("/?ms=0").assert_ok();
     server.wait_idle();
@@ -93,7 +93,7 @@ fn concurrency_holds_below_the_hosts_own_limit() {
     assert_eq!(server.client().get("/ready").json()["instances"]["max"], 4);
     server.client().get("/?ms=0").assert_problem(503, "queue_full");
     assert_all_answer(held);
-    // An answer is whole a moment before its instance is gone, and here nobody may wait for one.
+    // A permit returns after its instance is gone, which is after the answer.
     server.wait_idle();
     server.client().get("/?ms=0").assert_ok();
 }

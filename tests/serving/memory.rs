@@ -173,6 +173,49 @@ fn pool_is_never_exhausted_by_those_with_a_permit() {
     server.stop();
 }
 
+/// Row 25: mappings that the kernel would refuse are never asked for, since a refused one ends the process.
+#[test]
+#[cfg_attr(
+    not(feature = "failpoints"),
+    ignore = "needs a machine of its own: test with `--features failpoints`"
+)]
+fn no_more_instances_live_than_the_kernel_has_mappings_for() {
+    let machine = Machine::with_limit(64 * 1024 * MIB);
+    // 4096 for the host, 2 for each of 20 stacks, and 2 for each of 3 memories.
+    machine.tell("proc/sys/vm/max_map_count", "4142\n");
+    let server = machine.serve(&guest("sleep"), &["--instances", "10", "--queue", "0"]);
+    println!("{}", server.log.wait_for(&["of 20 instances and streams 3 may be alive", "vm.max_map_count"]));
+    let held: Vec<_> = (0..3).map(|_| server.client().get_later("/?ms=2000")).collect();
+    eventually("three instances at work", || server.live_instances() == 3);
+    server.client().get("/?ms=0").assert_problem(503, "queue_full");
+    for request in held {
+        request.join().expect("client").expect("an answer").assert_ok();
+    }
+    server.wait_idle();
+    server.client().get("/?ms=0").assert_ok();
+    server.stop();
+}
+
+/// Row 25: a pool that the kernel cannot map at all is refused at start, with what to do.
+#[test]
+#[cfg_attr(
+    not(feature = "failpoints"),
+    ignore = "needs a machine of its own: test with `--features failpoints`"
+)]
+fn pool_with_more_mappings_than_there_are_is_refused_at_start() {
+    let machine = Machine::with_limit(64 * 1024 * MIB);
+    machine.tell("proc/sys/vm/max_map_count", "4000\n");
+    let mut host = command();
+    host.args(["serve", &guest("sleep"), "--listen", "127.0.0.1:0", "--instances", "10"]);
+    host.env("FAILPOINTS", format!("memory_root=return({})", machine.0.path().display()));
+    let output = host.output().expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in ["20 instances and streams", "vm.max_map_count", "4000", "--max-streams"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
 /// A control group of the first version below this process's own, gone with the test.
 struct Group(PathBuf);
 

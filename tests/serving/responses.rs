@@ -107,7 +107,8 @@ fn statuses_pass_and_those_without_a_body_have_none() {
 #[test]
 fn head_has_the_fields_of_get_and_no_body() {
     for name in ["hello", "echo", "trailers"] {
-        let server = Server::start(&guest(name), &[]);
+        // So few that every machine has the memory for them, and nothing to warn of.
+        let server = Server::start(&guest(name), &["--instances", "4"]);
         let mut connection = Connection::open(&server.client());
         for _ in 0..3 {
             connection.send("HEAD /x HTTP/1.1\r\nHost: a.example\r\n\r\n");

@@ -41,9 +41,9 @@ pub(super) enum Entry {
 }
 
 impl Gate {
-    pub(super) fn new(config: AdmissionConfig) -> Self {
+    pub(super) fn new(config: AdmissionConfig, alive_max: u32) -> Self {
         Self {
-            turnstile: Mutex::new(Turnstile::new(config)),
+            turnstile: Mutex::new(Turnstile::new(config, alive_max)),
             live: AtomicU32::new(0),
             streams: AtomicU32::new(0),
             queued: AtomicU32::new(0),

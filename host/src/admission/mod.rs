@@ -30,9 +30,9 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Admission with nobody let in yet.
-    pub fn new(config: AdmissionConfig) -> Self {
-        Self { config, gate: Arc::new(Gate::new(config)), pressure: Arc::default() }
+    /// Admission with nobody let in yet, to `alive_max` sandboxes at most, streams among them.
+    pub fn new(config: AdmissionConfig, alive_max: u32) -> Self {
+        Self { config, gate: Arc::new(Gate::new(config, alive_max)), pressure: Arc::default() }
     }
 
     /// Instances alive now that are not streams.
@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn admission(instances: u32, concurrency: u32, queue_max: u32) -> Admission {
-        Admission::new(bounds(instances, concurrency, queue_max))
+        Admission::new(bounds(instances, concurrency, queue_max), u32::MAX)
     }
 
     fn reason(admitted: Result<RequestPermit, Refusal>) -> Option<Reason> {
@@ -160,13 +160,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_share_of_the_queue_is_all_that_one_handler_gets() {
-        let admission = Admission::new(AdmissionConfig { queue_share_percent: 50, ..bounds(1, 1, 4) });
+        let admission =
+            Admission::new(AdmissionConfig { queue_share_percent: 50, ..bounds(1, 1, 4) }, u32::MAX);
         let _first = admission.admit(1).await.expect("room for one");
         let (.., third, other) = tokio::join!(
             biased; admission.admit(1), admission.admit(1), admission.admit(1), admission.admit(2)
         );
         assert_eq!(reason(third), Some(Reason::QueueFull));
         assert_eq!(reason(other), Some(Reason::QueueTimeout), "there was a place to wait in");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_count_among_the_sandboxes_that_may_live() {
+        let admission = Admission::new(bounds(2, 2, 1), 2);
+        let stream = admission.admit(1).await.expect("the first sandbox");
+        assert!(stream.claim().take());
+        let _second = admission.admit(1).await.expect("the second sandbox");
+        let (third, ()) = tokio::join!(biased; admission.admit(1), async {
+            assert_eq!((admission.live(), admission.queued()), (1, 1));
+            drop(stream);
+        });
+        assert!(third.is_ok(), "the stream's end is its turn");
     }
 
     #[tokio::test(start_paused = true)]

@@ -59,7 +59,9 @@ fn turnstile_keeps_its_bounds_its_order_and_its_turns() {
         let bounds = random.bounds();
         println!("seed {seed}: {bounds:?}");
         let mut now = Instant::now();
-        let mut turnstile = Turnstile::new(bounds);
+        // More often than not there is room for all.
+        let alive_max = 1 + u32::try_from(random.below(16)).expect("small");
+        let mut turnstile = Turnstile::new(bounds, alive_max);
         let mut seen = Seen::default();
         for request in 0..1000_u64 {
             now += Duration::from_millis(random.below(40));
@@ -150,7 +152,7 @@ fn a_handler_that_fills_the_queue_makes_room_for_another() {
         memory_pressure_percent: None,
     };
     let now = Instant::now();
-    let mut turnstile = Turnstile::new(bounds);
+    let mut turnstile = Turnstile::new(bounds, u32::MAX);
     assert_eq!(turnstile.arrive(1, now), Arrival::Admitted);
     for waiter in 0..4 {
         assert_eq!(turnstile.arrive(1, now), Arrival::MayWait { pushed_out: None });
@@ -184,7 +186,7 @@ fn every_permit_returns_and_nobody_waits_longer_than_allowed() {
         simulate(async || {
             let mut random = Random(seed);
             let bounds = random.bounds();
-            let admission = Rc::new(Admission::new(bounds));
+            let admission = Rc::new(Admission::new(bounds, u32::MAX));
             let waits = Rc::new(RefCell::new(Vec::new()));
             let mut clients = Vec::new();
             for _ in 0..1000 {
@@ -233,15 +235,18 @@ struct Flood {
 async fn flood(arrivals_per_s: u32, handlers: u64) -> Flood {
     const SECONDS: u32 = 10;
     let some = |n| NonZeroU32::new(n).expect("not zero");
-    let admission = Rc::new(Admission::new(AdmissionConfig {
-        instances: some(8),
-        concurrency: some(8),
-        queue_max: 1024,
-        queue_share_percent: 100,
-        queue_timeout: Duration::from_secs(1),
-        streams_max: 8,
-        memory_pressure_percent: None,
-    }));
+    let admission = Rc::new(Admission::new(
+        AdmissionConfig {
+            instances: some(8),
+            concurrency: some(8),
+            queue_max: 1024,
+            queue_share_percent: 100,
+            queue_timeout: Duration::from_secs(1),
+            streams_max: 8,
+            memory_pressure_percent: None,
+        },
+        u32::MAX,
+    ));
     let waits = Rc::new(RefCell::new((Vec::new(), BTreeSet::new(), 0, 0)));
     let mut clients = Vec::new();
     let began = Instant::now();

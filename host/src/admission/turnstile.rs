@@ -44,6 +44,8 @@ pub(super) enum Arrival<W> {
 #[derive(Debug)]
 pub(super) struct Turnstile<W> {
     bounds: AdmissionConfig,
+    /// Sandboxes that may be alive, streams among them; may be fewer than the bounds add up to.
+    alive_max: u32,
     live: u32,
     streams: u32,
     queued: usize,
@@ -55,9 +57,10 @@ pub(super) struct Turnstile<W> {
 }
 
 impl<W> Turnstile<W> {
-    pub(super) fn new(bounds: AdmissionConfig) -> Self {
+    pub(super) fn new(bounds: AdmissionConfig, alive_max: u32) -> Self {
         Self {
             bounds,
+            alive_max,
             live: 0,
             streams: 0,
             queued: 0,
@@ -90,9 +93,10 @@ impl<W> Turnstile<W> {
 
     /// Lets a request of `handler` in, or tells it what to do instead.
     pub(super) fn arrive(&mut self, handler: HandlerKey, now: Instant) -> Arrival<W> {
+        let room = self.has_room();
         let line = self.lines.entry(handler).or_insert_with(|| Line::new(now));
         // Free permits are never left to those who wait, so there is nobody to be overtaken.
-        if self.live < self.bounds.instances.get() && line.live < self.bounds.concurrency.get() {
+        if room && line.live < self.bounds.concurrency.get() {
             line.live += 1;
             self.live += 1;
             return Arrival::Admitted;
@@ -140,7 +144,7 @@ impl<W> Turnstile<W> {
     /// Gives the next permit to whoever's turn it is; to be called after every change until there is
     /// none to give.
     pub(super) fn next(&mut self, now: Instant) -> Option<(HandlerKey, W)> {
-        while self.live < self.bounds.instances.get() {
+        while self.has_room() {
             let handler = self.ring.pop_front()?;
             let Some(line) = self.lines.get_mut(&handler) else { continue };
             line.in_ring = false;
@@ -183,6 +187,10 @@ impl<W> Turnstile<W> {
     /// Takes back the permit of a stream.
     pub(super) fn release_stream(&mut self) {
         self.streams -= 1;
+    }
+
+    fn has_room(&self) -> bool {
+        self.live < self.bounds.instances.get() && self.live + self.streams < self.alive_max
     }
 
     /// Gives a handler with waiting requests a place in the ring, unless it has one or is at its own
@@ -240,6 +248,7 @@ impl<W> Turnstile<W> {
     pub(super) fn assert_sound(&self) {
         let bounds = &self.bounds;
         assert!(self.live <= bounds.instances.get() && self.streams <= bounds.streams_max);
+        assert!(self.live + self.streams <= self.alive_max);
         assert!(self.queued <= bounds.queue_max as usize);
         assert_eq!(self.live, self.lines.values().map(|line| line.live).sum::<u32>());
         assert_eq!(self.queued, self.lines.values().map(|line| line.waiting.len()).sum::<usize>());

@@ -41,7 +41,7 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
         .map_err(Failure::Other)?;
     let host = Arc::new(Host {
         config: config.net.clone(),
-        admission: Admission::new(config.admission),
+        admission: Admission::new(config.admission, sandbox.alive_max),
         executor,
         handler: Arc::new(handler),
         drain: Drain::default(),
@@ -177,9 +177,9 @@ fn unserved(config: &Config, error: SandboxError) -> Failure {
         SandboxError::Load(error) => Failure::Configuration(
             anyhow::Error::new(error).context(format!("cannot serve {}", config.source.shown())),
         ),
-        error @ (SandboxError::AddressSpace { .. } | SandboxError::Engine { .. }) => {
-            Failure::Other(error.into())
-        }
+        error @ (SandboxError::AddressSpace { .. }
+        | SandboxError::Maps { .. }
+        | SandboxError::Engine { .. }) => Failure::Other(error.into()),
     }
 }
 

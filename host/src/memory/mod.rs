@@ -13,6 +13,7 @@ pub struct Memory {
     /// The process's group and those above it, none where nothing is limited by groups.
     groups: Vec<Group>,
     meminfo: PathBuf,
+    max_map_count: PathBuf,
 }
 
 /// What is taken of what there is, in bytes.
@@ -33,7 +34,11 @@ impl Memory {
 
     /// What the files below `root` tell, which has a `proc` and a `sys`.
     pub fn below(root: &Path) -> Self {
-        Self { groups: groups(root), meminfo: root.join("proc/meminfo") }
+        Self {
+            groups: groups(root),
+            meminfo: root.join("proc/meminfo"),
+            max_map_count: root.join("proc/sys/vm/max_map_count"),
+        }
     }
 
     /// What this process and its neighbours may take together: the lowest limit of its groups, or the
@@ -50,6 +55,11 @@ impl Memory {
         let all = machine.map_or(u64::MAX, |usage| usage.limit_bytes);
         let groups = self.groups.iter().filter_map(Group::usage).filter(|usage| usage.limit_bytes < all);
         groups.max_by_key(Usage::permille).or(machine)
+    }
+
+    /// Mappings that a process may have (`vm.max_map_count` of sysctl/vm.rst). None where nobody tells.
+    pub fn maps_max(&self) -> Option<u64> {
+        fs::read_to_string(&self.max_map_count).ok()?.trim().parse().ok()
     }
 
     fn machine(&self) -> Option<Usage> {

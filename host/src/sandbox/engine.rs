@@ -3,8 +3,10 @@
 
 use super::component::{Checked, LoadError};
 use super::handler::{Handler, HandlerSettings};
+use super::maps;
 use super::shape::Shape;
 use crate::config::{AdmissionConfig, CacheConfig, HOST_STACK_BYTES, Limits};
+use crate::memory::Memory;
 use bytesize::ByteSize;
 use std::path::{Path, PathBuf};
 use wasmtime::component::Component;
@@ -47,6 +49,19 @@ pub enum SandboxError {
         /// Bytes the process may map.
         allowed: u64,
     },
+    /// The kernel has fewer mappings for a process than the pool takes.
+    #[error(
+        "{sandboxes} instances and streams take {needed} mappings, and `vm.max_map_count` is {allowed}: \
+         raise it with `sysctl`, or lower `--instances` or `--max-streams`"
+    )]
+    Maps {
+        /// Sandboxes the pool has room for.
+        sandboxes: u32,
+        /// Mappings with which all of them could live.
+        needed: u64,
+        /// Mappings there are.
+        allowed: u64,
+    },
     /// The engine refused its configuration or could not map its pool.
     #[error("cannot set up the sandbox for {instances} instances")]
     Engine {
@@ -66,6 +81,8 @@ pub struct Sandbox {
     engine: Engine,
     component: Component,
     limits: Limits,
+    /// Sandboxes that may be alive at once: all the pool has room for, or what the kernel has mappings for.
+    pub alive_max: u32,
     /// Things worth telling the operator, none of which keeps the host from serving.
     pub warnings: Vec<String>,
 }
@@ -110,23 +127,38 @@ impl Sandbox {
         });
         // A stream keeps its instance and leaves its place to another: both must fit.
         let instances = admission.sandboxes_max();
+        let maps_max = Memory::here().maps_max();
         let compile = |shape: &Shape| -> Result<_, SandboxError> {
             check_address_space(&admission, &limits, shape)?;
+            let maps = maps::plan(maps_max, instances, shape.memories).map_err(|needed| {
+                let allowed = maps_max.unwrap_or_default();
+                SandboxError::Maps { sandboxes: instances, needed, allowed }
+            })?;
             let mut config = Config::new();
             code(&mut config, &limits);
             memory(&mut config, &limits);
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, &limits, shape)));
+            config.memory_init_cow(maps.images);
             config.cache(cache.clone());
             let engine = Engine::new(&config).map_err(|source| SandboxError::Engine { instances, source })?;
             let component = Component::from_binary(&engine, &checked.bytes).map_err(LoadError::Compile)?;
-            Ok((engine, component))
+            Ok((engine, component, maps))
         };
-        let (mut engine, mut component) = compile(&shape)?;
+        let (mut engine, mut component, mut maps) = compile(&shape)?;
         // The bytes say what is declared; what is instantiated more than once, only the compiler knows.
         if component.resources_required().is_some_and(|required| shape.cover(&required)) {
-            (engine, component) = compile(&shape)?;
+            (engine, component, maps) = compile(&shape)?;
         }
-        Ok(Self { engine, component, limits, warnings })
+        if maps.alive_max < instances {
+            warnings.push(format!(
+                "of {instances} instances and streams {} may be alive at once: `vm.max_map_count` is {}, and {} \
+                 would do for all",
+                maps.alive_max,
+                maps_max.unwrap_or_default(),
+                maps.needed,
+            ));
+        }
+        Ok(Self { engine, component, limits, alive_max: maps.alive_max, warnings })
     }
 
     /// Links the component.

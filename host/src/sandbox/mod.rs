@@ -11,6 +11,7 @@ mod handler;
 mod invoke;
 mod limiter;
 mod linker;
+mod maps;
 mod response;
 mod shape;
 mod state;
