@@ -21,12 +21,27 @@ pub struct Refusal {
     pub reason: Reason,
     /// In how many seconds to come back (`Retry-After`), where that would help.
     pub retry_after_s: Option<u32>,
+    /// The limit that was exceeded, where it is one on requests in a time.
+    pub quota: Option<Quota>,
+}
+
+/// A limit on requests in a time, as the fields `RateLimit-Policy` and `RateLimit` tell it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Quota {
+    /// Whose limit it is: `client` or `handler`.
+    pub name: &'static str,
+    /// Requests in a window.
+    pub count: u32,
+    /// Seconds of a window.
+    pub window_s: u64,
+    /// Seconds until the next request is taken.
+    pub reset_s: u32,
 }
 
 impl From<Reason> for Refusal {
     /// With the time that the reason itself suggests.
     fn from(reason: Reason) -> Self {
-        Self { reason, retry_after_s: reason.retry_after_s() }
+        Self { reason, retry_after_s: reason.retry_after_s(), quota: None }
     }
 }
 
@@ -89,6 +104,9 @@ reasons! {
     /// The client stopped sending a body that the guest was reading.
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "connection_read_timeout",
         "The request body did not arrive in time.";
+    /// The client, or all clients of the handler, asked more often than the limit on that allows.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "http_request_denied",
+        "Too many requests in a short time.";
     /// As many requests wait for an instance as `--queue` or the handler's share of it allows.
     QueueFull = "queue_full", SERVICE_UNAVAILABLE, "connection_limit_reached",
         "The server is busy and its queue is full.";
@@ -204,7 +222,11 @@ impl Reason {
     /// where nothing better is known.
     pub const fn retry_after_s(self) -> Option<u32> {
         match self {
-            Self::QueueFull | Self::QueueTimeout | Self::PoolExhausted | Self::TooManyConnections => Some(1),
+            Self::RateLimited
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::PoolExhausted
+            | Self::TooManyConnections => Some(1),
             Self::TooManyAttempts => Some(60),
             Self::TooManyStreams | Self::MemoryPressure | Self::Draining => Some(5),
             Self::NoRoute

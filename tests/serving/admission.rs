@@ -182,6 +182,38 @@ fn line_that_is_too_slow_for_the_queue_timeout_is_refused_before_the_wait() {
     assert!(at_once * 2 > took(503).count(), "most are told at once");
 }
 
+#[test]
+fn client_that_asks_too_often_gets_429_with_its_limit() {
+    let server = Server::start(&guest("hello"), &["--rate-limit-client", "3/m"]);
+    for _ in 0..3 {
+        server.client().get("/").assert_ok();
+    }
+    let refused = server.client().get("/");
+    refused.assert_problem(429, "rate_limited");
+    assert_eq!(refused.header("ratelimit-policy"), "\"client\";q=3;w=60");
+    let retry_after_s: u64 = refused.header("retry-after").parse().expect("seconds");
+    assert!((1..=20).contains(&retry_after_s), "{retry_after_s}");
+    assert_eq!(refused.header("ratelimit"), format!("\"client\";r=0;t={retry_after_s}"));
+    for path in ["/health", "/ready"] {
+        for _ in 0..10 {
+            assert_eq!(server.client().get(path).status, 200, "{path} is not counted");
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn handler_has_a_limit_over_all_its_clients_and_a_burst_of_its_own() {
+    let server = Server::start(&guest("hello"), &["--rate-limit-handler", "1/m:4"]);
+    for _ in 0..4 {
+        server.client().get("/").assert_ok();
+    }
+    let refused = server.client().get("/");
+    refused.assert_problem(429, "rate_limited");
+    assert_eq!(refused.header("ratelimit-policy"), "\"handler\";q=1;w=60");
+    server.stop();
+}
+
 /// Responses that stream, as `/ready` tells.
 fn streams(server: &Server) -> u64 {
     server.client().get("/ready").json()["streams"]["live"].as_u64().expect("a number of streams")

@@ -146,7 +146,7 @@ impl Gate {
         let whole_s = u32::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX);
         let spread = self.refusals.fetch_add(1, Relaxed) % (whole_s.min(RETRY_S_MAX) / 4 + 1);
         let retry_after_s = whole_s.saturating_add(spread).clamp(1, RETRY_S_MAX);
-        Refusal { reason, retry_after_s: Some(retry_after_s) }
+        Refusal { retry_after_s: Some(retry_after_s), ..reason.into() }
     }
 }
 

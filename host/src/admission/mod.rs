@@ -5,6 +5,7 @@ mod gate;
 mod pace;
 mod permit;
 mod pressure;
+mod rate;
 #[cfg(test)]
 mod simulation;
 mod turnstile;
@@ -17,22 +18,24 @@ use std::sync::atomic::Ordering::Relaxed;
 
 pub use permit::{RequestPermit, StreamClaim};
 pub use pressure::{Pressure, PressureWatch};
+pub use rate::RateLimits;
 
 /// Names a handler to admission.
 pub type HandlerKey = u64;
 
 /// Gives out permits: handlers take turns, and one handler's requests come in order of arrival.
-#[derive(Debug)]
 pub struct Admission {
     config: AdmissionConfig,
     gate: Arc<Gate>,
     pressure: Arc<Pressure>,
+    rates: RateLimits,
 }
 
 impl Admission {
     /// Admission with nobody let in yet, to `alive_max` sandboxes at most, streams among them.
     pub fn new(config: AdmissionConfig, alive_max: u32) -> Self {
-        Self { config, gate: Arc::new(Gate::new(config, alive_max)), pressure: Arc::default() }
+        let rates = RateLimits::new(&config);
+        Self { config, rates, gate: Arc::new(Gate::new(config, alive_max)), pressure: Arc::default() }
     }
 
     /// Instances alive now that are not streams.
@@ -68,6 +71,11 @@ impl Admission {
     /// Whether the memory is short; a [`PressureWatch`] keeps it up to date.
     pub fn pressure(&self) -> &Arc<Pressure> {
         &self.pressure
+    }
+
+    /// How often clients and handlers may ask.
+    pub fn rates(&self) -> &RateLimits {
+        &self.rates
     }
 
     /// Gives a permit to a request of `handler`, at once if one is free, else within
@@ -113,6 +121,8 @@ mod tests {
             queue_timeout: Duration::from_secs(1),
             streams_max: 1,
             memory_pressure_percent: None,
+            rate_client: None,
+            rate_handler: None,
         }
     }
 

@@ -36,6 +36,8 @@ impl Random {
             queue_timeout: Duration::from_millis(1 + self.below(1000)),
             streams_max: u32::try_from(self.below(4)).expect("small"),
             memory_pressure_percent: None,
+            rate_client: None,
+            rate_handler: None,
         }
     }
 }
@@ -150,6 +152,8 @@ fn a_handler_that_fills_the_queue_makes_room_for_another() {
         queue_timeout: Duration::from_secs(1),
         streams_max: 0,
         memory_pressure_percent: None,
+        rate_client: None,
+        rate_handler: None,
     };
     let now = Instant::now();
     let mut turnstile = Turnstile::new(bounds, u32::MAX);
@@ -244,6 +248,8 @@ async fn flood(arrivals_per_s: u32, handlers: u64) -> Flood {
             queue_timeout: Duration::from_secs(1),
             streams_max: 8,
             memory_pressure_percent: None,
+            rate_client: None,
+            rate_handler: None,
         },
         u32::MAX,
     ));

@@ -85,6 +85,10 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
     if let Some(listener) = admin {
         io.spawn(Admin::new(host.clone(), config.admin.token).serve(listener));
     }
+    io.spawn({
+        let host = host.clone();
+        async move { host.admission.rates().sweep().await }
+    });
     io.block_on(run(&host, &mut signals));
     let dropped_lines = log.dropped_lines();
     if dropped_lines > 0 {

@@ -164,6 +164,21 @@ pub struct AdmissionConfig {
     pub streams_max: u32,
     /// What of the memory may be taken before new requests are refused, in percent; none for all.
     pub memory_pressure_percent: Option<u32>,
+    /// How often one client may ask.
+    pub rate_client: Option<Rate>,
+    /// How often all clients of one handler may ask.
+    pub rate_handler: Option<Rate>,
+}
+
+/// So many requests in a time, and so many at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rate {
+    /// Requests in a period.
+    pub count: NonZeroU32,
+    /// A second, a minute or an hour.
+    pub period: Duration,
+    /// Requests at once, after a rest.
+    pub burst: NonZeroU32,
 }
 
 impl AdmissionConfig {

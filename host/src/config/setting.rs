@@ -215,6 +215,8 @@ fn blank() -> Config {
             queue_timeout: Duration::ZERO,
             streams_max: 0,
             memory_pressure_percent: None,
+            rate_client: None,
+            rate_handler: None,
         },
         executor: ExecutorConfig {
             threads: NonZeroU32::MIN,

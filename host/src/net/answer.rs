@@ -1,15 +1,17 @@
 //! Answers that the host makes itself: RFC 9457 problem documents with RFC 9209 `Proxy-Status`.
 
 use super::guest_body::GuestBody;
-use crate::outcome::{Reason, Refusal};
+use crate::outcome::{Quota, Reason, Refusal};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{Either, Full};
 
 /// The body of every response: the host's own, or a guest's.
 pub(super) type AnswerBody = Either<Full<Bytes>, GuestBody>;
 
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
@@ -34,12 +36,24 @@ pub(super) fn problem(refusal: Refusal, request_id: &HeaderValue) -> Response<An
     if let Some(seconds) = refusal.retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let Some(quota) = refusal.quota {
+        insert_quota(headers, &quota);
+    }
     headers.insert(REQUEST_ID, request_id.clone());
     if reason == Reason::MemoryPressure {
         // An idle connection costs memory, too.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// What the limit is and where the client stands, as draft-ietf-httpapi-ratelimit-headers-09 §3 and §4
+/// spell it.
+fn insert_quota(headers: &mut HeaderMap, quota: &Quota) {
+    let Quota { name, count, window_s, reset_s } = quota;
+    let value = |text: String| HeaderValue::try_from(text).expect("quota: names and numbers are ASCII");
+    headers.insert(RATE_LIMIT_POLICY, value(format!("\"{name}\";q={count};w={window_s}")));
+    headers.insert(RATE_LIMIT, value(format!("\"{name}\";r=0;t={reset_s}")));
 }
 
 /// A small JSON answer that nobody may keep.

@@ -103,6 +103,7 @@ impl Service {
         if self.reserved {
             return Err(Reason::TooManyConnections.into());
         }
+        host.admission.rates().check(self.peer.address(), HANDLER)?;
         let mut drain = host.drain.signal();
         let permit = self.await_permit(&mut drain).await?;
         let claim = permit.claim();

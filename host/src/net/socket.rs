@@ -3,6 +3,7 @@
 
 use rustix::net::sockopt::set_socket_linger;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -22,6 +23,7 @@ pub(super) struct Socket(Peer);
 #[derive(Clone)]
 pub(super) struct Peer {
     stream: Arc<TcpStream>,
+    address: IpAddr,
     reset: Arc<AtomicBool>,
 }
 
@@ -34,7 +36,9 @@ impl Socket {
         let _ = stream.set_nodelay(true);
         bound_unread(&stream, write_timeout);
         bound_unsent(&stream);
-        let peer = Peer { stream: Arc::new(stream), reset: Arc::default() };
+        // A client that is gone already has no address any more, and gets no answer either.
+        let address = stream.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
+        let peer = Peer { stream: Arc::new(stream), address, reset: Arc::default() };
         (Self(peer.clone()), peer)
     }
 }
@@ -58,6 +62,11 @@ fn bound_unsent(stream: &TcpStream) {
 fn bound_unsent(_stream: &TcpStream) {}
 
 impl Peer {
+    /// Where the connection comes from.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Waits until the connection is reset. A client that only stops sending may still read. Cancel
     /// safe.
     pub(super) async fn gone(&self) {

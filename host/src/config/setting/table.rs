@@ -1,17 +1,18 @@
 //! The list of all settings, in the order of the help. Values that other values depend on stand
 //! first: they are stored in this order.
 
+mod admission;
+
 use std::time::Duration;
 
 use super::address::{admin, destination, listen};
 use super::words::{
-    CONNECTIONS_MAX, cache, concurrency, connections, file, fuel, hog_priority, instances, log_format,
-    pressure, streams, switch, threads, variable,
+    CONNECTIONS_MAX, cache, connections, file, fuel, hog_priority, log_format, switch, threads, variable,
 };
 use super::{Repeat, Setting};
 use crate::config::mistake::Refusal;
 use crate::config::token::Token;
-use crate::config::units::{GIB, KIB, MIB, TIB, bytes, count, duration, percent};
+use crate::config::units::{GIB, KIB, MIB, TIB, bytes, count, duration};
 
 const SERVING: &str = "Serving";
 const SCHEDULER: &str = "Scheduling";
@@ -373,78 +374,15 @@ pub static SETTINGS: &[Setting] = &[
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.limits.log_bytes_max, bytes(text, 0..=64 * MIB)),
     },
-    Setting {
-        name: "instances",
-        value: "N",
-        default: "1000",
-        section: ADMISSION,
-        help: "Instances alive at once, streams apart; `auto` is what the memory allows",
-        repeat: Repeat::Once,
-        set: |config, text| {
-            let limits = config.limits;
-            store(&mut config.admission.instances, instances(text, &limits))
-        },
-    },
-    Setting {
-        name: "concurrency",
-        value: "N",
-        default: "instances",
-        section: ADMISSION,
-        help: "Instances of one handler alive at once; `instances` is as many as there are",
-        repeat: Repeat::Once,
-        set: |config, text| {
-            let instances = config.admission.instances;
-            store(&mut config.admission.concurrency, concurrency(text, instances))
-        },
-    },
-    Setting {
-        name: "queue",
-        value: "N",
-        default: "1024",
-        section: ADMISSION,
-        help: "Requests that may wait for an instance; 0 refuses at once",
-        repeat: Repeat::Once,
-        set: |config, text| store(&mut config.admission.queue_max, count(text, 0..=1_000_000)),
-    },
-    Setting {
-        name: "queue-share",
-        value: "PERCENT",
-        default: "100%",
-        section: ADMISSION,
-        help: "What of the queue one handler's requests may take",
-        repeat: Repeat::Once,
-        set: |config, text| store(&mut config.admission.queue_share_percent, percent(text, 1..=100)),
-    },
-    Setting {
-        name: "queue-timeout",
-        value: "TIME",
-        default: "1s",
-        section: ADMISSION,
-        help: "How long a request may wait for an instance",
-        repeat: Repeat::Once,
-        set: |config, text| store(&mut config.admission.queue_timeout, duration(text, MILLISECOND..=DAY)),
-    },
-    Setting {
-        name: "max-streams",
-        value: "N",
-        default: "instances",
-        section: ADMISSION,
-        help: "Responses that stream at once, beside the instances; `instances` is as many again",
-        repeat: Repeat::Once,
-        set: |config, text| {
-            let instances = config.admission.instances;
-            store(&mut config.admission.streams_max, streams(text, instances))
-        },
-    },
-    Setting {
-        name: "memory-pressure",
-        value: "PERCENT",
-        default: "92%",
-        section: ADMISSION,
-        help: "What of the memory there is may be taken before new requests are refused, or `off`",
-        repeat: Repeat::Once,
-        set: |config, text| store(&mut config.admission.memory_pressure_percent, pressure(text)),
-    },
+    admission::INSTANCES,
+    admission::CONCURRENCY,
+    admission::QUEUE,
+    admission::QUEUE_SHARE,
+    admission::QUEUE_TIMEOUT,
+    admission::MAX_STREAMS,
+    admission::RATE_LIMIT_CLIENT,
+    admission::RATE_LIMIT_HANDLER,
+    admission::MEMORY_PRESSURE,
     Setting {
         name: "env",
         value: "NAME=VALUE",

@@ -2,12 +2,13 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 
 use crate::config::mistake::Refusal;
 use crate::config::units::{count, percent};
-use crate::config::{CacheConfig, HogPriority, Limits, LogFormat};
+use crate::config::{CacheConfig, HogPriority, Limits, LogFormat, Rate};
 use crate::memory::Memory;
 
 /// A pool reserves address space for every instance: at 100000 and 128 MiB it is 12 TiB of the 128
@@ -15,6 +16,8 @@ use crate::memory::Memory;
 pub(super) const INSTANCES_MAX: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 /// More threads than any machine has cores.
 pub(super) const THREADS_MAX: NonZeroU32 = NonZeroU32::new(1024).expect("not zero");
+/// More requests in a period than any host serves.
+const RATE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not zero");
 /// Each connection costs a file descriptor and some KiB in the kernel.
 pub(super) const CONNECTIONS_MAX: u32 = 100_000;
 
@@ -70,6 +73,36 @@ pub(super) fn pressure(text: &str) -> Result<Option<u32>, Refusal> {
         "off" => Ok(None),
         _ => percent(text, 1..=100).map(Some).map_err(|refusal| refusal.or_word("off")),
     }
+}
+
+pub(super) fn rate_limit(text: &str) -> Result<Option<Rate>, Refusal> {
+    if text == "off" {
+        return Ok(None);
+    }
+    rate(text).map(Some).ok_or_else(|| {
+        let refusal = Refusal::expected(format!(
+            "a number from 1 to {RATE_MAX} in a time, such as `100/s`, `100/m` or `100/s:200`, or `off`"
+        ));
+        match count(text, NonZeroU32::MIN..=RATE_MAX) {
+            Ok(per_second) => refusal.or_rather(format!("{per_second}/s")),
+            Err(_) => refusal,
+        }
+    })
+}
+
+/// `COUNT/UNIT[:BURST]`; as many at once as in a period where it does not say.
+fn rate(text: &str) -> Option<Rate> {
+    let (per_period, burst) = text.split_once(':').map_or((text, None), |(rate, burst)| (rate, Some(burst)));
+    let (number, unit) = per_period.split_once('/')?;
+    let period_s = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    let number = count(number, NonZeroU32::MIN..=RATE_MAX).ok()?;
+    let burst = burst.map_or(Some(number), |burst| count(burst, NonZeroU32::MIN..=RATE_MAX).ok())?;
+    Some(Rate { count: number, period: Duration::from_secs(period_s), burst })
 }
 
 pub(super) fn streams(text: &str, instances: NonZeroU32) -> Result<u32, Refusal> {
@@ -139,6 +172,23 @@ pub(super) fn variable(text: &str, known: &[(String, String)]) -> Result<(String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_have_a_unit_and_may_have_a_burst() {
+        let some = |n| NonZeroU32::new(n).expect("not zero");
+        for (text, count, period_s, burst) in
+            [("100/s", 100, 1, 100), ("1/m", 1, 60, 1), ("10/h:5", 10, 3600, 5), ("100/s:200", 100, 1, 200)]
+        {
+            let expected =
+                Rate { count: some(count), period: Duration::from_secs(period_s), burst: some(burst) };
+            assert_eq!(rate_limit(text), Ok(Some(expected)), "{text}");
+        }
+        assert_eq!(rate_limit("off"), Ok(None));
+        assert_eq!(rate_limit("100").unwrap_err().example.as_deref(), Some("100/s"));
+        for text in ["", "/s", "1/", "1/d", "1/s:", "1/s:0", "0/s", "1:2", "1/s:2:3", "-1/s"] {
+            assert!(rate_limit(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn instances_fit_into_the_memory_with_a_stream_beside_each() {

@@ -66,6 +66,8 @@ fn every_limit_holds_on_both_sides() {
         ("queue", ["0", "1000000"], ["-1", "1000001"]),
         ("queue-share", ["1%", "100%"], ["0%", "101%"]),
         ("max-streams", ["0", "100000"], ["-1", "100001"]),
+        ("rate-limit-client", ["1/s", "1000000/h:1000000"], ["0/s", "1/s:1000001"]),
+        ("rate-limit-handler", ["off", "1/m:1"], ["1000001/s", "1/d"]),
         ("memory-pressure", ["1%", "off"], ["0%", "101%"]),
         ("queue-timeout", ["1ms", "24h"], ["999us", "86400001ms"]),
         ("tls-cert", ["off", "cert.pem"], ["", "a\0b"]),
