@@ -8,6 +8,7 @@ mod exchange;
 mod liveness;
 mod load;
 mod machine;
+mod memory;
 mod peers;
 mod probe;
 mod process;
@@ -28,6 +29,8 @@ pub(crate) enum Bench {
     Liveness(liveness::Args),
     /// What wasm-host's scheduler promises to equal, heavy and runaway requests
     Scheduler(scheduler::Args),
+    /// What an instance costs in memory, in Rust, JavaScript and Python
+    Memory(memory::Args),
 }
 
 /// Runs a benchmark.
@@ -40,5 +43,6 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Liveness(args) => liveness::run(args),
         Bench::Scheduler(args) => scheduler::run(args),
+        Bench::Memory(args) => memory::run(args),
     }
 }
