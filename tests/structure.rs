@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Modules of the host from the top down. A module may use those below it, and the leaves.
 const LAYERS: [&str; 6] = ["cli", "net", "admission", "executor", "sandbox", "capabilities"];
 /// Modules that every other may use; they may use those to their left.
-const LEAVES: [&str; 4] = ["outcome", "telemetry", "memory", "config"];
+const LEAVES: [&str; 5] = ["stack", "outcome", "telemetry", "memory", "config"];
 
 /// Libraries that only some files may name, and which: a prefix of the path below `host/src`.
 const NAMED_BY: [(&str, &[&str]); 8] = [

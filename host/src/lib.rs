@@ -11,4 +11,5 @@ pub mod memory;
 pub mod net;
 pub mod outcome;
 pub mod sandbox;
+mod stack;
 pub mod telemetry;

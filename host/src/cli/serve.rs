@@ -35,7 +35,9 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
     let sandbox = sandbox(&config)?;
     warnings.extend(sandbox.warnings.iter().cloned());
     let handler = load(&sandbox, &config)?;
-    let log = telemetry::start_log(config.log_format == LogFormat::Json);
+    let log = telemetry::start_log(config.log_format == LogFormat::Json)
+        .context("cannot start the log")
+        .map_err(Failure::Other)?;
     let executor = Executor::start(&config.executor, guest_io.handle(), sandbox.ticker())
         .context("cannot start the executor threads")
         .map_err(Failure::Other)?;

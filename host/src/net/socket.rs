@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 /// says that it has room only when a third of them is gone: progress could not be told from none.
 const UNSENT_BYTES_MAX: u32 = 64 * 1024;
 
+/// Bytes of one read at most: what is not read into is cleared for nothing.
+const READ_BYTES_MAX: usize = 64 * 1024;
+
 /// The side that hyper reads and writes.
 pub(super) struct Socket(Peer);
 
@@ -105,11 +108,26 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let stream = &self.0.stream;
+        let room = buffer.remaining().min(READ_BYTES_MAX);
         loop {
             ready!(stream.poll_read_ready(cx))?;
-            match stream.try_read_buf(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(drop)),
+            let (room, mut count) = (buffer.initialize_unfilled_to(room), 0);
+            let tried = stream.try_io(Interest::READABLE, || {
+                count = rustix::io::read(stream, &mut *room)?;
+                match count {
+                    // There is no more, as with epoll(7) a read that left room tells: tokio need not
+                    // ask again before the next event.
+                    1.. if count < room.len() => Err(io::ErrorKind::WouldBlock.into()),
+                    _ => Ok(()),
+                }
+            });
+            match tried {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
+                Err(_) if count == 0 => {}
+                Err(_) | Ok(()) => {
+                    buffer.advance(count);
+                    return Poll::Ready(Ok(()));
+                }
             }
         }
     }

@@ -2,8 +2,9 @@
 //! reader that stops reading costs lines and never a request.
 
 use super::harmless::Harmless;
+use super::writer::{self, WriterGuard};
+use std::io;
 use tracing::Level;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -13,36 +14,31 @@ use tracing_subscriber::util::SubscriberInitExt;
 const QUEUE_LINES_MAX: usize = 16 * 1024;
 
 /// Writes what is still queued when it is dropped, for about a second at most.
-pub struct LogGuard {
-    dropped: ErrorCounter,
-    _writer: WorkerGuard,
-}
+pub struct LogGuard(WriterGuard);
 
 impl LogGuard {
     /// Lines lost so far because the log was not read fast enough.
     pub fn dropped_lines(&self) -> usize {
-        self.dropped.dropped_lines()
+        self.0.dropped_lines()
     }
 }
 
 /// Starts the log of this process; call it once. `json` writes one object a line.
 ///
 /// Only the host's own events are written: libraries log what guests do in their own words, unbounded.
-pub fn start(json: bool) -> LogGuard {
-    let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(QUEUE_LINES_MAX)
-        .lossy(true)
-        .thread_name("log")
-        .finish(std::io::stderr());
-    let dropped = writer.error_counter();
+///
+/// # Errors
+/// If the system refuses a thread.
+pub fn start(json: bool) -> io::Result<LogGuard> {
+    let (writer, guard) = writer::start(QUEUE_LINES_MAX, io::stderr())?;
     let own = Targets::new().with_target("wasm_host", Level::INFO);
     let layer = tracing_subscriber::fmt::layer().with_target(false);
     let layer = if json {
         let layer = layer.with_writer(move || Harmless(writer.clone()));
         layer.json().flatten_event(true).with_filter(own).boxed()
     } else {
-        let layer = layer.with_writer(writer);
-        layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter(own).boxed()
+        let layer = layer.with_writer(move || writer.clone());
+        layer.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_filter(own).boxed()
     };
     tracing_subscriber::registry().with(layer).init();
     std::panic::set_hook(Box::new(|panic| {
@@ -50,5 +46,5 @@ pub fn start(json: bool) -> LogGuard {
             thread = std::thread::current().name().unwrap_or("unnamed"),
             message = panic.payload_as_str().unwrap_or("no message"), "host panic");
     }));
-    LogGuard { dropped, _writer: guard }
+    Ok(LogGuard(guard))
 }

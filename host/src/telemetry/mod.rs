@@ -9,6 +9,7 @@ mod request_id;
 mod sampler;
 mod trace_context;
 mod verdict;
+mod writer;
 
 pub use exchange::{Exchange, RequestHead};
 pub use handler_stats::HandlerStats;
