@@ -132,7 +132,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         name: "busy-nice",
         value: "N",
-        default: "10",
+        default: "12",
         section: SCHEDULER,
         help: "Nice value of the threads between the two",
         repeat: Repeat::Once,
