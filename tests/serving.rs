@@ -29,6 +29,8 @@ mod grants;
 mod http2;
 #[path = "serving/limits.rs"]
 mod limits;
+#[path = "serving/listeners.rs"]
+mod listeners;
 #[path = "serving/logs.rs"]
 mod logs;
 #[path = "serving/malformed.rs"]

@@ -4,6 +4,7 @@
 mod args;
 mod budget;
 mod exit;
+mod listeners;
 mod secure;
 mod serve;
 mod welcome;

@@ -2,18 +2,18 @@
 
 use super::budget::Budget;
 use super::exit::Failure;
+use super::listeners::{self, Passed};
 use super::secure;
 use super::welcome;
 use crate::admission::{Admission, PressureWatch};
 use crate::capabilities::OutboundGrant;
-use crate::config::{AdminListen, Config, HandlerSource, LogFormat};
+use crate::config::{Config, HandlerSource, LogFormat};
 use crate::executor::Executor;
 use crate::memory::Memory;
-use crate::net::{Admin, Drain, Host, Listener};
+use crate::net::{Admin, Drain, Entrance, Host};
 use crate::sandbox::{HandlerSettings, Sandbox, SandboxError};
 use crate::telemetry::{self, HandlerStats};
 use anyhow::Context;
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -28,10 +28,11 @@ const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Serves until the process is told to stop. `warnings` are logged once the host is up.
 pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Failure> {
+    let passed = Passed::take()?;
     let (io, guest_io) = io_runtimes().context("cannot start the I/O threads").map_err(Failure::Other)?;
     let tls = secure::open(&config)?;
-    let listener = bind(&io, &config).map_err(Failure::Other)?;
-    let admin = bind_admin(&io, &config, &mut warnings).map_err(Failure::Other)?;
+    let listeners = listeners::bind(&io, &config, passed, &mut warnings)?;
+    let admin = listeners::bind_admin(&io, &config, &mut warnings).map_err(Failure::Other)?;
     let sandbox = sandbox(&config)?;
     warnings.extend(sandbox.warnings.iter().cloned());
     let handler = load(&sandbox, &config)?;
@@ -64,11 +65,7 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
         secure::reload_on_hangup(&io, tls)?;
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
-    // The first line of all: whoever started the host reads the port from it.
-    let _ = writeln!(std::io::stderr(), "Serving HTTP on {scheme}://{}/", listener.address());
-    if let Some(admin) = &admin {
-        let _ = writeln!(std::io::stderr(), "Admin on http://{}/", admin.address());
-    }
+    listeners::tell(&listeners, scheme, admin.as_ref());
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -83,9 +80,9 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
         timeout_ms = u64::try_from(config.limits.timeout.as_millis()).unwrap_or(u64::MAX),
         "ready"
     );
-    io.spawn(listener.serve(host.clone(), tls));
+    io.spawn(Entrance::new(listeners).serve(host.clone(), tls));
     if let Some(listener) = admin {
-        io.spawn(Admin::new(host.clone(), config.admin.token).serve(listener));
+        io.spawn(Admin::new(host.clone(), config.admin.token).serve(Entrance::new(vec![listener])));
     }
     io.spawn({
         let host = host.clone();
@@ -120,37 +117,6 @@ fn io_runtimes() -> std::io::Result<(Runtime, Runtime)> {
             .build()
     };
     Ok((runtime("io", cores.min(IO_THREADS_MAX), 1)?, runtime("guest-io", 1, RESOLVER_THREADS_MAX)?))
-}
-
-fn bind(io: &Runtime, config: &Config) -> anyhow::Result<Listener> {
-    let address = config.net.listen;
-    io.block_on(Listener::bind(address)).with_context(|| {
-        format!(
-            "cannot listen on {address}: choose another address with --listen (port 0 takes any free one)"
-        )
-    })
-}
-
-/// The admin side's listener. The usual address may be another host's, which is no reason not to serve;
-/// an address that was asked for is.
-fn bind_admin(io: &Runtime, config: &Config, warnings: &mut Vec<String>) -> anyhow::Result<Option<Listener>> {
-    match config.admin.listen {
-        AdminListen::Off => Ok(None),
-        AdminListen::Usual => match io.block_on(Listener::bind(AdminListen::USUAL)) {
-            Ok(listener) => Ok(Some(listener)),
-            Err(error) => {
-                let usual = AdminListen::USUAL;
-                warnings.push(format!("no admin side: cannot listen on {usual}: {error}; see --admin"));
-                Ok(None)
-            }
-        },
-        AdminListen::At(address) => io.block_on(Listener::bind(address)).map(Some).with_context(|| {
-            format!(
-                "cannot listen on {address} for --admin: choose another address (port 0 takes any free \
-                 one) or `off`"
-            )
-        }),
-    }
 }
 
 fn sandbox(config: &Config) -> Result<Sandbox, Failure> {

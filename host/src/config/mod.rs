@@ -9,6 +9,7 @@ mod source;
 mod token;
 mod units;
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -46,8 +47,8 @@ pub struct Config {
 /// Addresses and limits of connections and requests.
 #[derive(Clone, Debug)]
 pub struct NetConfig {
-    /// Where to listen; port 0 lets the system choose.
-    pub listen: SocketAddr,
+    /// Where to listen.
+    pub listen: Vec<ListenAt>,
     /// What connections are secured with, if they are.
     pub tls: TlsSettings,
     /// Connections open at once; a few more are told so.
@@ -70,6 +71,32 @@ pub struct NetConfig {
     pub body_timeout: Duration,
     /// How long running requests may go on once the host is told to stop.
     pub drain_timeout: Duration,
+}
+
+/// One place to listen at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ListenAt {
+    /// At the sockets that a service manager passed, else at the usual address.
+    Auto,
+    /// At an address; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// At a Unix socket.
+    Unix(PathBuf),
+}
+
+impl ListenAt {
+    /// The usual address.
+    pub const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+}
+
+impl fmt::Display for ListenAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// Where the host is looked after, and by whom.

@@ -5,7 +5,6 @@ mod address;
 mod table;
 mod words;
 
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -142,10 +141,11 @@ impl Setting {
     }
 }
 
-/// A configuration in which every setting has its default, stored the way any other value is.
+/// A configuration in which every setting has its default, stored the way any other value is; lists are
+/// empty, since what is stored next would come on top.
 pub(super) fn defaults() -> Config {
     let mut config = blank();
-    for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
+    for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty() && !setting.repeats()) {
         setting
             .store(&mut config, setting.default)
             .expect("defaults: each is accepted by its own setting, which a test keeps");
@@ -187,7 +187,7 @@ fn blank() -> Config {
     Config {
         source: HandlerSource::BuiltIn,
         net: NetConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: Vec::new(),
             tls: TlsSettings {
                 cert: None,
                 key: None,

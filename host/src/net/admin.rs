@@ -7,9 +7,10 @@ mod guesses;
 mod jobs;
 mod metrics;
 
+use super::accepted::Accepted;
 use super::answer::{AnswerBody, REQUEST_ID, problem};
+use super::entrance::Entrance;
 use super::head;
-use super::listener::Listener;
 use super::native;
 use super::service::Host;
 use super::socket::Socket;
@@ -27,10 +28,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 /// Connections open at once; they are none of the clients'.
@@ -68,13 +68,13 @@ impl Admin {
 
     /// Serves for as long as the runtime lives, through a drain, too: that is when somebody wants to see
     /// what still runs.
-    pub async fn serve(self, listener: Listener) {
+    pub async fn serve(self, mut entrance: Entrance) {
         let admin = Arc::new(self);
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let permit = permits.clone().acquire_owned().await;
             let permit = permit.expect("admin permits: the semaphore is never closed");
-            let stream = listener.accept().await;
+            let stream = entrance.accept().await;
             let admin = admin.clone();
             tokio::runtime::Handle::current().spawn(async move {
                 let _permit = permit;
@@ -84,15 +84,12 @@ impl Admin {
         }
     }
 
-    async fn converse(self: Arc<Self>, stream: TcpStream) -> hyper::Result<()> {
-        let Ok(client) = stream.peer_addr() else {
-            // Reset before it was looked at.
-            return Ok(());
-        };
+    async fn converse(self: Arc<Self>, stream: Accepted) -> hyper::Result<()> {
+        let client = stream.peer().unwrap_or(Ipv4Addr::LOCALHOST.into());
         let (socket, _) = Socket::new(stream, WRITE_TIME_MAX);
         let service = service_fn(move |request| {
             let admin = self.clone();
-            async move { Ok::<_, Infallible>(admin.answer(client.ip(), request).await) }
+            async move { Ok::<_, Infallible>(admin.answer(client, request).await) }
         });
         http1::Builder::new()
             .timer(TokioTimer::new())

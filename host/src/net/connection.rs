@@ -1,6 +1,7 @@
 //! One connection: its protocol found out, then hyper with every limit on, until it ends, its time is
 //! up or the host drains.
 
+use super::accepted::Accepted;
 use super::activity::{Activity, Expired, Patience};
 use super::drain::DrainSignal;
 use super::protocol::{self, Protocol};
@@ -20,19 +21,18 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 
 /// Serves `stream` to its end, over `tls` if there is some; a `reserved` one for the host's own answers
 /// only. What a client does wrong was answered as far as possible.
 pub(super) async fn serve(
-    stream: TcpStream,
+    stream: Accepted,
     host: Arc<Host>,
     tls: Option<Arc<Tls>>,
     mut drain: DrainSignal,
     reserved: bool,
 ) {
     let config = &host.config;
-    let Ok(local) = stream.local_addr() else {
+    let Ok(local) = stream.local() else {
         // Reset before it was looked at.
         return;
     };

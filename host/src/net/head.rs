@@ -70,14 +70,15 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Makes the head the guest's: one source of truth for the scheme and the authority, and the request's id.
-pub(super) fn hand_over(head: &mut Parts, id: &RequestId, local: SocketAddr, scheme: &Scheme) {
+pub(super) fn hand_over(head: &mut Parts, id: &RequestId, local: Option<SocketAddr>, scheme: &Scheme) {
     // The connection knows it; what a target or `:scheme` says is the client's word.
     if *scheme != Scheme::HTTP {
         head.extensions.insert(scheme.clone());
     }
     if head.uri.authority().is_none() && !head.headers.contains_key(HOST) {
         // HTTP/1.0 needs no Host; the address that was reached is the best there is.
-        let local = HeaderValue::try_from(local.to_string()).expect("local address: digits, dots and colons");
+        let local = local.map_or("localhost".into(), |local| local.to_string());
+        let local = HeaderValue::try_from(local).expect("local address: digits, dots and colons");
         head.headers.insert(HOST, local);
     }
     head.headers.insert(super::answer::REQUEST_ID, id.header_value());
@@ -91,7 +92,7 @@ mod tests {
     fn config() -> NetConfig {
         let time = std::time::Duration::from_secs(1);
         NetConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: Vec::new(),
             tls: crate::config::TlsSettings {
                 cert: None,
                 key: None,

@@ -1,25 +1,40 @@
-//! Accepts connections, each under a permit or in a place of the reserve; no client can make it stop
-//! accepting.
+//! Listening sockets, of TCP and Unix, made here or passed by a service manager. What is left behind in
+//! the file system is cleaned up, and nobody who was let in by the kernel is left standing.
 
-use super::connection;
-use super::reserve::Reserve;
-use super::service::Host;
-use super::tls::Tls;
+use super::accepted::Accepted;
+use crate::config::ListenAt;
+use std::fs;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll, ready};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-/// How long to wait when the system has no file descriptor left: connections that end free some.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+/// Clients that may wait to be accepted at one socket: more than any is given room for.
+const WAITING_MAX: usize = 4096;
 
 /// A bound socket.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
+    socket: Bound,
+    /// Somebody else's, who keeps it open when this process is gone.
+    inherited: bool,
+}
+
+#[derive(Debug)]
+enum Bound {
+    Tcp(TcpListener, SocketAddr),
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    /// Which file it was when it was made; none if it is not ours to remove.
+    made: Option<(u64, u64)>,
 }
 
 impl Listener {
@@ -27,52 +42,152 @@ impl Listener {
     ///
     /// # Errors
     /// If the address is taken, not this machine's, or not allowed.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub async fn tcp(address: SocketAddr) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        Ok(Self { socket: Bound::Tcp(socket, address), inherited: false })
     }
 
-    /// The address with its real port.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Serves connections, over `tls` if there is some, until the host drains; they outlive this call.
-    pub async fn serve(self, host: Arc<Host>, tls: Option<Arc<Tls>>) {
-        let mut drain = host.drain.signal();
-        let permits = Arc::new(Semaphore::new(host.config.connections_max as usize));
-        let mut reserve = Reserve::new();
-        loop {
-            let stream = tokio::select! {
-                stream = self.accept() => stream,
-                () = drain.begun() => return,
-            };
-            let permit = permits.clone().try_acquire_owned();
-            let connection =
-                connection::serve(stream, host.clone(), tls.clone(), drain.clone(), permit.is_err());
-            match permit {
-                Ok(permit) => {
-                    tokio::runtime::Handle::current().spawn(async move {
-                        let _permit = permit;
-                        connection.await;
-                    });
-                }
-                Err(_) => reserve.serve(connection).await,
+    /// Binds the Unix socket `path`. A socket that nobody listens on any more is replaced.
+    ///
+    /// # Errors
+    /// If somebody listens there, something else is there, or it is not allowed.
+    pub async fn unix(path: &Path) -> io::Result<Self> {
+        let socket = match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path).await => {
+                fs::remove_file(path)?;
+                UnixListener::bind(path)?
             }
+            bound => bound?,
+        };
+        let made = fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        let file = SocketFile { path: path.to_owned(), made };
+        Ok(Self { socket: Bound::Unix(socket, file), inherited: false })
+    }
+
+    /// Serves a TCP socket that somebody else bound and listens on. To be called in a runtime.
+    ///
+    /// # Errors
+    /// If it cannot be watched.
+    pub fn inherited_tcp(socket: StdTcpListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket: Bound::Tcp(TcpListener::from_std(socket)?, address), inherited: true })
+    }
+
+    /// The same for a Unix socket, whose file is not ours.
+    ///
+    /// # Errors
+    /// If it cannot be watched.
+    pub fn inherited_unix(socket: StdUnixListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let path = socket.local_addr()?.as_pathname().unwrap_or(Path::new("")).to_owned();
+        let file = SocketFile { path, made: None };
+        Ok(Self { socket: Bound::Unix(UnixListener::from_std(socket)?, file), inherited: true })
+    }
+
+    /// Where it listens, with the real port.
+    pub fn place(&self) -> ListenAt {
+        match &self.socket {
+            Bound::Tcp(_, address) => ListenAt::Tcp(*address),
+            Bound::Unix(_, file) => ListenAt::Unix(file.path.clone()),
         }
     }
 
-    /// The next connection. Cancel safe.
-    pub(super) async fn accept(&self) -> TcpStream {
-        loop {
-            match self.socket.accept().await {
-                Ok((stream, _peer)) => return stream,
-                Err(error) => {
-                    tracing::warn!(%error, "accept failed");
-                    tokio::time::sleep(ACCEPT_BACKOFF).await;
-                }
+    /// The next connection.
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        Poll::Ready(match &self.socket {
+            Bound::Tcp(socket, _) => {
+                ready!(socket.poll_accept(cx)).map(|(stream, peer)| Accepted::Tcp(stream, peer.ip()))
             }
+            Bound::Unix(socket, _) => {
+                ready!(socket.poll_accept(cx)).map(|(stream, _)| Accepted::Unix(stream))
+            }
+        })
+    }
+
+    /// Stops listening. Clients that the kernel let in but nobody has accepted would be lost with a
+    /// socket that nobody else has: they are returned.
+    pub(super) fn close(self) -> Vec<Accepted> {
+        // Whoever keeps the socket open has somebody else accept them.
+        if self.inherited {
+            return Vec::new();
         }
+        let waiting: io::Result<Vec<Accepted>> = match self.socket {
+            Bound::Tcp(socket, _) => socket
+                .into_std()
+                .map(|socket| std::iter::from_fn(|| accept_tcp(&socket).ok()).take(WAITING_MAX).collect()),
+            Bound::Unix(socket, mut file) => {
+                // From now on nobody finds it.
+                file.remove();
+                socket.into_std().map(|socket| {
+                    std::iter::from_fn(|| accept_unix(&socket).ok()).take(WAITING_MAX).collect()
+                })
+            }
+        };
+        waiting.unwrap_or_default()
+    }
+}
+
+impl SocketFile {
+    /// Removes the file, unless somebody has put another one into its place.
+    fn remove(&mut self) {
+        let Some(made) = self.made.take() else { return };
+        if fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == made) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Accepts without the runtime, which may not have heard yet that somebody waits.
+fn accept_tcp(socket: &StdTcpListener) -> io::Result<Accepted> {
+    let (stream, peer) = socket.accept()?;
+    stream.set_nonblocking(true)?;
+    Ok(Accepted::Tcp(TcpStream::from_std(stream)?, peer.ip()))
+}
+
+fn accept_unix(socket: &StdUnixListener) -> io::Result<Accepted> {
+    let (stream, _) = socket.accept()?;
+    stream.set_nonblocking(true)?;
+    Ok(Accepted::Unix(UnixStream::from_std(stream)?))
+}
+
+/// Whether nobody listens on a socket's file. One whose queue is full has somebody.
+async fn is_stale(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
+        && UnixStream::connect(path)
+            .await
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_nothing_else() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.sock");
+        let first = Listener::unix(&path).await.expect("a free path");
+        let refused = Listener::unix(&path).await.expect_err("somebody listens there");
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        assert!(!path.exists(), "the file goes with its listener");
+
+        drop(StdUnixListener::bind(&path).expect("a free path"));
+        assert!(path.exists(), "left behind");
+        let second = Listener::unix(&path).await.expect("nobody listens there");
+        fs::remove_file(&path).expect("the file");
+        fs::write(&path, "mine").expect("a file");
+        drop(second);
+        assert_eq!(fs::read_to_string(&path).expect("somebody else's"), "mine");
+        assert!(Listener::unix(&path).await.is_err(), "a file is no socket");
+        assert_eq!(fs::read_to_string(&path).expect("still there"), "mine");
     }
 }

@@ -1,12 +1,14 @@
 //! The network side: connections, requests' heads and bodies, and the host's own answers. The only
 //! place, next to the outbound client, that names hyper; it never runs a guest.
 
+mod accepted;
 mod activity;
 mod admin;
 mod answer;
 mod certificates;
 mod connection;
 mod drain;
+mod entrance;
 mod guest_body;
 mod head;
 mod listener;
@@ -25,6 +27,7 @@ mod versions;
 pub use admin::Admin;
 pub use certificates::TlsError;
 pub use drain::Drain;
+pub use entrance::Entrance;
 pub use listener::Listener;
 pub use service::Host;
 pub use tls::Tls;

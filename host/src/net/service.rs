@@ -21,7 +21,7 @@ use http_body::Body;
 use http_body_util::Either;
 use hyper::body::Incoming;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ pub struct Host {
 #[derive(Clone)]
 pub(super) struct Service {
     host: Arc<Host>,
-    local: SocketAddr,
+    local: Option<SocketAddr>,
     peer: Peer,
     /// How the connection is secured; the one truth about it, whatever a client says.
     scheme: Scheme,
@@ -59,10 +59,10 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// A service for the connection of `peer` to the address `local`.
+    /// A service for the connection of `peer` to the address `local`; none of a Unix socket.
     pub(super) fn new(
         host: Arc<Host>,
-        local: SocketAddr,
+        local: Option<SocketAddr>,
         peer: Peer,
         scheme: Scheme,
         reserved: bool,
@@ -103,7 +103,7 @@ impl Service {
         if self.reserved {
             return Err(Reason::TooManyConnections.into());
         }
-        host.admission.rates().check(self.peer.address(), HANDLER)?;
+        host.admission.rates().check(self.peer.address().unwrap_or(Ipv4Addr::LOCALHOST.into()), HANDLER)?;
         let mut drain = host.drain.signal();
         let permit = self.await_permit(&mut drain).await?;
         let claim = permit.claim();

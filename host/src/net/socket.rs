@@ -1,15 +1,16 @@
 //! A connection's socket, shared by hyper, which reads and writes it, and by the requests on it, which
 //! have to know when their client is gone although nobody reads.
 
+use super::accepted::Accepted;
 use rustix::net::sockopt::set_socket_linger;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Bytes that the kernel takes for a socket beyond those on their way. By default it takes megabytes and
@@ -25,8 +26,7 @@ pub(super) struct Socket(Peer);
 /// The side that requests watch.
 #[derive(Clone)]
 pub(super) struct Peer {
-    stream: Arc<TcpStream>,
-    address: IpAddr,
+    stream: Arc<Accepted>,
     reset: Arc<AtomicBool>,
 }
 
@@ -34,14 +34,15 @@ impl Socket {
     /// Sets `stream` up: answers are written whole, so waiting for more would only delay them; and a
     /// client that leaves them unread for `write_timeout` is disconnected by the kernel, whoever
     /// waits for what.
-    pub(super) fn new(stream: TcpStream, write_timeout: Duration) -> (Self, Peer) {
-        // Options that a socket refuses cost speed or patience, no request.
-        let _ = stream.set_nodelay(true);
-        bound_unread(&stream, write_timeout);
-        bound_unsent(&stream);
-        // A client that is gone already has no address any more, and gets no answer either.
-        let address = stream.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
-        let peer = Peer { stream: Arc::new(stream), address, reset: Arc::default() };
+    pub(super) fn new(stream: Accepted, write_timeout: Duration) -> (Self, Peer) {
+        // A Unix socket has neither: nothing is on its way, and its buffer is small.
+        if let Accepted::Tcp(stream, _) = &stream {
+            // Options that a socket refuses cost speed or patience, no request.
+            let _ = stream.set_nodelay(true);
+            bound_unread(stream, write_timeout);
+            bound_unsent(stream);
+        }
+        let peer = Peer { stream: Arc::new(stream), reset: Arc::default() };
         (Self(peer.clone()), peer)
     }
 }
@@ -65,16 +66,15 @@ fn bound_unsent(stream: &TcpStream) {
 fn bound_unsent(_stream: &TcpStream) {}
 
 impl Peer {
-    /// Where the connection comes from.
-    pub(super) fn address(&self) -> IpAddr {
-        self.address
+    /// Where the connection comes from; nowhere through a Unix socket.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.stream.peer()
     }
 
     /// Waits until the connection is reset. A client that only stops sending may still read. Cancel
     /// safe.
     pub(super) async fn gone(&self) {
-        // An error of the watch itself says as much.
-        let _ = self.stream.ready(Interest::ERROR).await;
+        self.stream.broken().await;
     }
 
     /// Waits for the first byte that the client sends and leaves it to be read. Cancel safe.
@@ -164,7 +164,7 @@ impl Socket {
     fn write(
         &self,
         cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
+        write: impl Fn(&Accepted) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.0.stream.poll_write_ready(cx))?;

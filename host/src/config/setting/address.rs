@@ -2,15 +2,35 @@
 //! address that was probably meant.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::config::mistake::Refusal;
-use crate::config::{AdminListen, Destination};
+use crate::config::{AdminListen, Destination, ListenAt};
 
 /// The port that is offered where one is missing.
 const LISTEN_PORT: u16 = 8080;
 
-/// Reads the address to listen on. Names are refused: which of its addresses would listen is a guess.
-pub(super) fn listen(text: &str) -> Result<SocketAddr, Refusal> {
+/// The longest path of a Unix socket: `sun_path` of unix(7), with the zero byte at its end.
+const UNIX_PATH_BYTES_MAX: usize = 107;
+
+/// Reads where to listen: an address, `unix:PATH`, or `auto`.
+pub(super) fn listen(text: &str) -> Result<ListenAt, Refusal> {
+    match (text, text.strip_prefix("unix:")) {
+        ("auto", _) => Ok(ListenAt::Auto),
+        (_, Some(path)) => unix_path(path).map(ListenAt::Unix),
+        (_, None) => address(text).map(ListenAt::Tcp).map_err(|refusal| refusal.or_word("auto")),
+    }
+}
+
+fn unix_path(path: &str) -> Result<PathBuf, Refusal> {
+    match path.len() {
+        1..=UNIX_PATH_BYTES_MAX if !path.contains('\0') => Ok(PathBuf::from(path)),
+        _ => Err(Refusal::expected(format!("a path of 1 to {UNIX_PATH_BYTES_MAX} bytes after `unix:`"))),
+    }
+}
+
+/// Reads an address to listen on. Names are refused: which of its addresses would listen is a guess.
+fn address(text: &str) -> Result<SocketAddr, Refusal> {
     text.parse().map_err(|_| {
         let refusal = Refusal::expected("an IP address and a port, IPv6 in brackets");
         match listen_meant(text) {
@@ -25,7 +45,7 @@ pub(super) fn admin(text: &str) -> Result<AdminListen, Refusal> {
     match text {
         "off" => Ok(AdminListen::Off),
         "auto" => Ok(AdminListen::Usual),
-        _ => listen(text).map(AdminListen::At).map_err(|refusal| {
+        _ => address(text).map(AdminListen::At).map_err(|refusal| {
             // Two listeners cannot share the port that a missing one is filled in with.
             Refusal { example: None, ..refusal }.or_word("auto").or_word("off")
         }),
@@ -177,7 +197,18 @@ mod tests {
         for (text, meant) in cases {
             assert_eq!(listen(text).unwrap_err().example.as_deref(), meant, "{text}");
         }
-        assert_eq!(listen("127.0.0.1:0"), Ok(SocketAddr::from(([127, 0, 0, 1], 0))));
+        assert_eq!(listen("127.0.0.1:0"), Ok(ListenAt::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))));
+    }
+
+    #[test]
+    fn unix_sockets_are_as_long_as_the_kernel_takes_them() {
+        let longest = "a".repeat(UNIX_PATH_BYTES_MAX);
+        for path in ["/run/a.sock", "a", &longest] {
+            assert_eq!(listen(&format!("unix:{path}")), Ok(ListenAt::Unix(path.into())));
+        }
+        for path in ["", "a\0b", &format!("{longest}a")] {
+            assert!(listen(&format!("unix:{path}")).is_err(), "{path:?}");
+        }
     }
 
     /// Texts that are nearly right.

@@ -30,11 +30,15 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         name: "listen",
         value: "ADDR",
-        default: "127.0.0.1:8080",
+        default: "auto",
         section: SERVING,
-        help: "Address and port to listen on; port 0 lets the system choose",
-        repeat: Repeat::Once,
-        set: |config, text| store(&mut config.net.listen, listen(text)),
+        help: "Address and port (port 0 lets the system choose) or `unix:PATH` to listen on; `auto` is what \
+               the service manager passes, else 127.0.0.1:8080; repeatable",
+        repeat: Repeat::Many { env_separator: Some(',') },
+        set: |config, text| {
+            config.net.listen.push(listen(text)?);
+            Ok(())
+        },
     },
     Setting {
         name: "admin",
