@@ -27,7 +27,12 @@ pub struct Connection {
 impl Connection {
     #[track_caller]
     pub fn open(client: &Client) -> Self {
-        Self { stream: BufReader::new(client.connect()), trailers: HeaderMap::new() }
+        Self::over(client.connect())
+    }
+
+    /// The client's end of `stream`.
+    pub fn over(stream: TcpStream) -> Self {
+        Self { stream: BufReader::new(stream), trailers: HeaderMap::new() }
     }
 
     /// Sends bytes as they are; false once the host has closed.

@@ -1,13 +1,15 @@
 //! Where a host listens: at several addresses, at Unix sockets, and at sockets that somebody else bound
 //! and passes on. Restarts behind such a socket lose nobody.
 
-use crate::harness::{Client, SOON, Server, command, guest, run};
+use crate::harness::{Client, SOON, Server, command, eventually, guest, run};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The whole answer of the host behind the Unix socket `path` to one GET.
 #[track_caller]
@@ -138,4 +140,55 @@ fn a_passed_file_that_does_not_listen_is_an_error() {
         assert_eq!(refused.status.code(), Some(1), "{text}");
         assert!(text.starts_with("error: cannot listen on passed socket 0 (web)\n"), "{text}");
     }
+}
+
+/// How often the host is restarted; `WASM_HOST_TEST_RESTARTS` asks for more.
+const RESTARTS: usize = 10;
+
+/// Row 100: every request has a connection of its own and is sent once. Half of the restarts start the
+/// new host first, half leave nobody there for a while: what the kernel let in waits.
+#[test]
+fn rolling_restarts_behind_a_passed_socket_fail_no_request() {
+    let restarts =
+        std::env::var("WASM_HOST_TEST_RESTARTS").map_or(RESTARTS, |text| text.parse().expect("a number"));
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let host = || {
+        let mut host = behind(socket.try_clone().expect("a second handle"), &guest("sleep"));
+        Server::spawn(host.args(["--queue-timeout", "30s"]))
+    };
+    let mut server = host();
+    let client = server.client();
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..6)
+        .map(|number| {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                let (mut asked, mut failed) = (0, Vec::new());
+                while !stop.load(Relaxed) {
+                    asked += 1;
+                    match client.send("GET", &format!("/?ms={}", number * 5), &[], None) {
+                        Ok(answer) if answer.status == 200 && !answer.broken => {}
+                        other => failed.push(format!("{other:?}")),
+                    }
+                }
+                (asked, failed)
+            })
+        })
+        .collect();
+    for restart in 0..restarts {
+        let next = (restart % 2 == 0).then(&host);
+        server.signal("TERM");
+        assert_eq!(server.wait().code(), Some(0), "restart {restart}");
+        server.log.wait_for(&["drained", "cut=0"]);
+        server = next.unwrap_or_else(&host);
+    }
+    stop.store(true, Relaxed);
+    let results: Vec<(usize, Vec<String>)> =
+        clients.into_iter().map(|client| client.join().expect("client")).collect();
+    let asked: usize = results.iter().map(|(asked, _)| asked).sum();
+    let failed: Vec<_> = results.iter().flat_map(|(_, failed)| failed).collect();
+    println!("{restarts} restarts, {asked} requests, {} failed", failed.len());
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(asked > restarts, "{asked}");
+    eventually("the last host is idle", || server.live_instances() == 0);
 }

@@ -1,7 +1,10 @@
 //! The end of a host: running requests go on, new ones do not come in, and nothing waits for ever.
 
-use crate::harness::{Answer, Connection, Server, eventually, guest, pause};
+use crate::harness::{Answer, Connection, Frame, Frames, H2, SOON, Server, eventually, guest, pause};
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -54,7 +57,7 @@ fn running_requests_finish_after(signal: &str, log_name: &str) {
     assert_eq!(answer.header("connection"), "close");
     assert_eq!(server.wait().code(), Some(0));
     server.log.wait_for(&["request ", "status=200", "reason=\"ok\""]);
-    server.log.wait_for(&["drained", "cut=0"]);
+    server.log.wait_for(&["drained", "finished=1", "cut=0"]);
 }
 
 /// Row 100.
@@ -98,7 +101,7 @@ fn stragglers_are_cut_with_503() {
         assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
         assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
         server.log.wait_for(&["request ", "status=503", "reason=\"draining\""]);
-        server.log.wait_for(&["drained", "cut=1"]);
+        server.log.wait_for(&["drained", "finished=0", "cut=1"]);
     }
 }
 
@@ -181,5 +184,146 @@ fn queued_requests_are_not_forgotten() {
     if let Ok(answer) = queued.join().expect("client") {
         assert!([200, 503].contains(&answer.status), "{answer:?}");
     }
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+/// Row 100: for the length of the delay only `/ready` says that the host goes.
+#[test]
+fn drain_delay_serves_on_while_ready_fails() {
+    let mut server = Server::start(&guest("hello"), &["--drain-delay", "2s"]);
+    let mut kept = Connection::open(&server.client());
+    let began = Instant::now();
+    server.signal("TERM");
+    server.log.wait_for(&["draining", "delay_ms=2000"]);
+    let ready = server.client().get("/ready");
+    assert_eq!((ready.status, &ready.json()["status"]), (503, &"draining".into()));
+    server.client().get("/new").assert_ok();
+    for _ in 0..2 {
+        kept.send("GET /kept HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        kept.answer().expect("an answer").assert_ok();
+    }
+    assert_eq!(server.wait().code(), Some(0));
+    println!("ended after {:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    server.log.wait_for(&["drained", "finished=3", "cut=0"]);
+}
+
+/// Row 100: who connected in time is heard, also when the drain comes before the request does.
+#[test]
+fn a_connection_made_before_the_drain_is_heard_once() {
+    let mut server = Server::start(&guest("hello"), &[]);
+    let mut early: Vec<_> = (0..20).map(|_| Connection::open(&server.client())).collect();
+    let mut half = Connection::open(&server.client());
+    half.send("GET /half HTTP/1.1\r\nHost: a.");
+    let mut new = H2::open(&server.client());
+    server.signal("TERM");
+    eventually("the listener is closed", || TcpStream::connect(server.address).is_err());
+    for connection in &mut early {
+        assert!(connection.send("GET /early HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+    }
+    assert!(half.send("example\r\n\r\n"));
+    let sent = new.start(new.request("GET", "/new"), true);
+    new.answer(sent).expect("a head").assert_ok();
+    new.closed().expect("an orderly end");
+    for connection in early.iter_mut().chain([&mut half]) {
+        let answer = connection.answer().expect("an answer");
+        assert_eq!(answer.assert_ok().header("connection"), "close");
+        assert_eq!(connection.rest(), b"");
+    }
+    assert_eq!(server.wait().code(), Some(0));
+    server.log.wait_for(&["drained", "finished=22", "cut=0"]);
+}
+
+/// Row 100: a client that does not heed GOAWAY is told, request by request.
+#[test]
+fn late_requests_on_a_kept_connection_answer_503() {
+    let mut server = Server::start(&guest("sleep"), &[]);
+    let mut frames = Frames::open(&server.client());
+    frames.send(&Frame::get(1, "/?ms=3000"));
+    eventually("the guest at work", || server.live_instances() == 1);
+    server.signal("TERM");
+    eventually("the listener is closed", || TcpStream::connect(server.address).is_err());
+    frames.send(&Frame::get(3, "/?ms=0"));
+    server.log.wait_for(&["request ", "status=503", "reason=\"draining\""]);
+    server.log.wait_for(&["request ", "status=200", "reason=\"ok\""]);
+    drop(frames);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+/// Row 100: light and heavy requests, streams, uploads and kept connections, all at once.
+#[test]
+fn sigterm_under_mixed_load_loses_no_request() {
+    let settings = ["--drain-timeout", "20s", "--queue-timeout", "20s", "--instances", "8"];
+    let mut server = Server::start(&guest("sleep"), &settings);
+    let client = server.client();
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..12)
+        .map(|number| {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                let (mut whole, mut wrong) = (0, Vec::new());
+                while !stop.load(Relaxed) {
+                    // No connection: the door is closed, and nobody was let in.
+                    let Ok(stream) = TcpStream::connect(client.address()) else { break };
+                    stream.set_read_timeout(Some(SOON)).expect("a socket option");
+                    let mut connection = Connection::over(stream);
+                    for request in 0..=number % 3 {
+                        let first = request == 0;
+                        let sent = connection.send("GET /?ms=0 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+                        match connection.answer() {
+                            Some(answer) if answer.status == 200 && !answer.broken => {
+                                whole += 1;
+                                if answer.header("connection") == "close" {
+                                    break;
+                                }
+                            }
+                            // A kept connection may end between two requests (RFC 9112 §9.5), or say so.
+                            None if !first => break,
+                            Some(answer) if !first && answer.status == 503 => break,
+                            other => wrong.push(format!("request {request}, sent {sent}: {other:?}")),
+                        }
+                    }
+                }
+                (whole, wrong)
+            })
+        })
+        .collect();
+    let heavy: Vec<_> = (0..4).map(|_| client.get_later("/?ms=1500")).collect();
+    eventually("the host at work", || server.live_instances() >= 4);
+    pause(Duration::from_millis(500));
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    stop.store(true, Relaxed);
+    for heavy in heavy {
+        answer(heavy).assert_ok();
+    }
+    let results: Vec<(usize, Vec<String>)> =
+        clients.into_iter().map(|client| client.join().expect("client")).collect();
+    let whole: usize = results.iter().map(|(whole, _)| whole).sum();
+    let wrong: Vec<_> = results.iter().flat_map(|(_, wrong)| wrong).collect();
+    println!("{whole} answers, {} lost", wrong.len());
+    assert!(wrong.is_empty() && whole > 0, "{wrong:#?}");
+    println!("{}", server.log.wait_for(&["drained", "cut=0"]));
+}
+
+/// sd_notify(3): up, and about to go.
+#[test]
+fn service_manager_is_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("notify");
+    let manager = UnixDatagram::bind(&path).expect("a socket");
+    manager.set_read_timeout(Some(SOON)).expect("a socket option");
+    let mut server = Server::start_with(&guest("hello"), &[], |host| {
+        host.env("NOTIFY_SOCKET", &path);
+    });
+    let told = || {
+        let mut told = [0; 256];
+        let length = manager.recv(&mut told).expect("a word");
+        String::from_utf8_lossy(&told[..length]).into_owned()
+    };
+    assert_eq!(told(), format!("READY=1\nMAINPID={}\n", server.pid()));
+    server.client().get("/").assert_ok();
+    server.signal("TERM");
+    assert_eq!(told(), "STOPPING=1\n");
     assert_eq!(server.wait().code(), Some(0));
 }

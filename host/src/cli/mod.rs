@@ -7,6 +7,7 @@ mod exit;
 mod listeners;
 mod secure;
 mod serve;
+mod shutdown;
 mod welcome;
 
 use std::path::Path;

@@ -4,6 +4,7 @@ use super::budget::Budget;
 use super::exit::Failure;
 use super::listeners::{self, Passed};
 use super::secure;
+use super::shutdown::{self, Signals};
 use super::welcome;
 use crate::admission::{Admission, PressureWatch};
 use crate::capabilities::OutboundGrant;
@@ -14,10 +15,10 @@ use crate::net::{Admin, Drain, Entrance, Host};
 use crate::sandbox::{HandlerSettings, Sandbox, SandboxError};
 use crate::telemetry::{self, HandlerStats};
 use anyhow::Context;
+use sd_notify::NotifyState;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// I/O threads at most: they only move bytes, so a few serve many cores of guests.
 const IO_THREADS_MAX: usize = 8;
@@ -88,7 +89,8 @@ pub(super) fn serve(config: Config, mut warnings: Vec<String>) -> Result<(), Fai
         let host = host.clone();
         async move { host.admission.rates().sweep().await }
     });
-    io.block_on(run(&host, &mut signals));
+    shutdown::tell_manager(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
+    io.block_on(shutdown::wait_and_drain(&host, &mut signals));
     let dropped_lines = log.dropped_lines();
     if dropped_lines > 0 {
         tracing::warn!(dropped_lines, "log lines were dropped: they were not read fast enough");
@@ -152,49 +154,5 @@ fn unserved(config: &Config, error: SandboxError) -> Failure {
         error @ (SandboxError::AddressSpace { .. }
         | SandboxError::Maps { .. }
         | SandboxError::Engine { .. }) => Failure::Other(error.into()),
-    }
-}
-
-/// Serves until a signal, then drains: no new requests, the running ones to their end, and whoever
-/// is left after `--drain-timeout` is cut. A second signal ends the process at once.
-async fn run(host: &Host, signals: &mut Signals) {
-    let name = signals.next().await;
-    tracing::info!(signal = name, instances = host.admission.sandboxes(), "draining");
-    host.drain.begin();
-    let finished = async {
-        if tokio::time::timeout(host.config.drain_timeout, host.drain.finished()).await.is_ok() {
-            return 0;
-        }
-        let cut = host.admission.sandboxes();
-        host.drain.cut();
-        // The cut ones are answered at once; only a client that does not read is not waited for.
-        let _ = tokio::time::timeout(Duration::from_secs(1), host.drain.finished()).await;
-        cut
-    };
-    tokio::select! {
-        cut = finished => tracing::info!(cut, "drained"),
-        name = signals.next() => {
-            tracing::warn!(signal = name, "stopped by a second signal");
-            std::process::exit(super::exit::OTHER.into());
-        }
-    }
-}
-
-/// The signals that stop a host.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
     }
 }

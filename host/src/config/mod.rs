@@ -69,6 +69,8 @@ pub struct NetConfig {
     pub write_timeout: Duration,
     /// How long a guest that reads a body waits for the client's next bytes.
     pub body_timeout: Duration,
+    /// How long the host serves on once it is told to stop, saying that it will.
+    pub drain_delay: Duration,
     /// How long running requests may go on once the host is told to stop.
     pub drain_timeout: Duration,
 }

@@ -204,6 +204,7 @@ fn blank() -> Config {
             idle_timeout: Duration::ZERO,
             body_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,
+            drain_delay: Duration::ZERO,
             drain_timeout: Duration::ZERO,
         },
         admin: AdminConfig { listen: AdminListen::Off, token: None },

@@ -17,6 +17,8 @@ const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Activity {
     born: Instant,
     requests: AtomicU32,
+    /// Whether there was a request at all.
+    used: AtomicBool,
     /// When the last request ended, in microseconds after `born`.
     idle_since: AtomicU64,
     /// When the first byte of a head arrived whose request has not begun, likewise; 0 without one.
@@ -43,6 +45,7 @@ impl Activity {
         Arc::new(Self {
             born: Instant::now(),
             requests: AtomicU32::new(0),
+            used: AtomicBool::new(false),
             idle_since: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
@@ -65,8 +68,14 @@ impl Activity {
     /// A head is whole.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Relaxed);
+        self.used.store(true, Relaxed);
         self.head_since.store(0, Relaxed);
         InFlight(self.clone())
+    }
+
+    /// Whether there was a request. Asked beside the connection's own work, in its task.
+    pub(super) fn used(&self) -> bool {
+        self.used.load(Relaxed)
     }
 
     /// Whether the socket takes what there is to send.
@@ -143,6 +152,12 @@ impl Patience {
     /// everything that happens to the connection. Cancel safe.
     pub(super) async fn spent(&mut self) -> Expired {
         poll_fn(|cx| self.poll_spent(cx)).await
+    }
+
+    /// Waits for the first request, if there was none yet; to be polled after the connection is. Cancel
+    /// safe.
+    pub(super) async fn used(&self) {
+        poll_fn(|_| if self.activity.used() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// From now on an idle connection has only the time to close.

@@ -40,8 +40,8 @@ pub(super) fn problem(refusal: Refusal, request_id: &HeaderValue) -> Response<An
         insert_quota(headers, &quota);
     }
     headers.insert(REQUEST_ID, request_id.clone());
-    if reason == Reason::MemoryPressure {
-        // An idle connection costs memory, too.
+    // An idle connection costs memory, too; and a host that goes wants none.
+    if matches!(reason, Reason::MemoryPressure | Reason::Draining) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

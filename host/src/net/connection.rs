@@ -1,5 +1,5 @@
 //! One connection: its protocol found out, then hyper with every limit on, until it ends, its time is
-//! up or the host drains.
+//! up or the host drains. A client that was let in before the drain is heard once.
 
 use super::accepted::Accepted;
 use super::activity::{Activity, Expired, Patience};
@@ -11,6 +11,7 @@ use super::stall::Stalling;
 use super::stream::answering;
 use super::tls::Tls;
 use super::versions;
+use http::header::{CONNECTION, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request};
 use hyper::body::Incoming;
@@ -20,7 +21,13 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+
+/// How long a client that has asked for nothing yet has to do so once the host drains: its request may
+/// be on the way, and nobody has told it otherwise.
+const FIRST_REQUEST_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Serves `stream` to its end, over `tls` if there is some; a `reserved` one for the host's own answers
 /// only. What a client does wrong was answered as far as possible.
@@ -44,12 +51,12 @@ pub(super) async fn serve(
     match tls {
         None => {
             let detected = protocol::detect(socket, config.header_timeout);
-            let Some(Ok((protocol, io))) = unless_draining(detected, &mut drain).await else { return };
+            let Some(Ok((protocol, io))) = opening(detected, &mut drain).await else { return };
             Speaker { host, service, activity, drain, reserved }.speak(protocol, io).await;
         }
         Some(tls) => {
             let accepted = tls.accept(socket, &peer);
-            let Some(Some((protocol, io))) = unless_draining(accepted, &mut drain).await else { return };
+            let Some(Some((protocol, io))) = opening(accepted, &mut drain).await else { return };
             // What was received so far was a handshake.
             activity.await_head();
             Speaker { host, service, activity, drain, reserved }.speak(protocol, io).await;
@@ -57,11 +64,35 @@ pub(super) async fn serve(
     }
 }
 
-/// What `opening` comes to; none if the host drains before: such a connection has asked for nothing yet.
-async fn unless_draining<T>(opening: impl Future<Output = T>, drain: &mut DrainSignal) -> Option<T> {
+/// What `opening` comes to; none if the host drains and it takes too long then.
+async fn opening<T>(opening: impl Future<Output = T>, drain: &mut DrainSignal) -> Option<T> {
     tokio::select! {
         opened = opening => Some(opened),
-        () = drain.begun() => None,
+        () = too_late(drain) => None,
+    }
+}
+
+/// Waits until it is too late for a first request.
+async fn too_late(drain: &mut DrainSignal) {
+    drain.begun().await;
+    tokio::select! {
+        () = tokio::time::sleep(FIRST_REQUEST_TIME_MAX) => {}
+        () = drain.was_cut() => {}
+    }
+}
+
+/// Whether a connection was in use before the drain: its client is not new, and has to go.
+#[derive(Clone, Default)]
+struct Kept(Arc<AtomicBool>);
+
+impl Kept {
+    /// Whether a request that comes now is one too many.
+    fn refuses(&self, service: &Service) -> bool {
+        if service.draining() {
+            return self.0.load(Relaxed);
+        }
+        self.0.store(true, Relaxed);
+        false
     }
 }
 
@@ -79,12 +110,19 @@ impl Speaker {
     async fn speak<S: AsyncRead + AsyncWrite + Unpin>(self, protocol: Protocol, io: S) {
         let Self { host, service, activity, drain, reserved } = self;
         let config = &host.config;
-        let requests = activity.clone();
+        let (requests, kept) = (activity.clone(), Kept::default());
         let service = service_fn(move |request: Request<Incoming>| {
             let (service, in_flight) = (service.clone(), requests.begin());
+            let refused = kept.refuses(&service);
             async move {
                 let to_head = *request.method() == Method::HEAD;
-                Ok::<_, Infallible>(answering(service.answer(request).await, to_head, in_flight))
+                let last = service.clone();
+                let mut answer = service.answer(request, refused).await;
+                if protocol == Protocol::Http1 && last.draining() {
+                    // hyper says so, too, but only of what is not on its way yet.
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answering(answer, to_head, in_flight))
             }
         });
         let io = TokioIo::new(io);
@@ -122,7 +160,15 @@ async fn drive<C>(
             Expired::Head => return,
             Expired::Idle => {}
         },
-        () = drain.begun() => {}
+        () = drain.begun() => {
+            // Closed before it has asked, it would be lost.
+            tokio::select! {
+                biased;
+                _ = connection.as_mut() => return,
+                () = patience.used() => {}
+                () = too_late(&mut drain) => {}
+            }
+        }
     }
     close(connection.as_mut());
     patience.closing();

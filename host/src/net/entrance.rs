@@ -9,6 +9,7 @@ use super::service::Host;
 use super::tls::Tls;
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,6 +18,10 @@ use tokio::sync::Semaphore;
 
 /// How long to wait when the system has no file descriptor left: connections that end free some.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// How long a client that has begun to connect has for the rest of it, once nobody else may begin: longer
+/// than most ways there and back.
+const HANDSHAKE_TIME: Duration = Duration::from_millis(250);
 
 /// All listeners of one kind of client.
 #[derive(Debug)]
@@ -43,6 +48,18 @@ impl Entrance {
                 () = drain.begun() => break,
             };
             admit(stream, &host, &tls, &permits, &mut reserve).await;
+        }
+        // Closed at once: somebody else accepts there.
+        self.listeners.retain(|listener| !listener.inherited());
+        if self.listeners.iter().map(Listener::hush).filter(|late| *late).count() > 0 {
+            let mut late = pin!(tokio::time::sleep(HANDSHAKE_TIME));
+            loop {
+                let stream = tokio::select! {
+                    stream = self.accept() => stream,
+                    () = &mut late => break,
+                };
+                admit(stream, &host, &tls, &permits, &mut reserve).await;
+            }
         }
         for stream in self.listeners.into_iter().flat_map(Listener::close) {
             admit(stream, &host, &tls, &permits, &mut reserve).await;

@@ -1,7 +1,7 @@
 //! A guest's response body on its way to the client: the request's last stretch, and the place
 //! that knows how it ended.
 
-use super::drain::DrainSignal;
+use super::drain::Running;
 use super::socket::Peer;
 use crate::admission::StreamClaim;
 use crate::executor::JobHandle;
@@ -33,7 +33,7 @@ pub(super) struct GuestBody {
     /// The guest; none once the body has ended.
     job: Option<JobHandle>,
     deadline: Instant,
-    drain: DrainSignal,
+    running: Running,
     /// The way to become a stream, until it is taken.
     claim: Option<StreamClaim>,
     /// Rings when there is no more time for the body; made once somebody has to wait for it.
@@ -61,7 +61,7 @@ impl GuestBody {
         exchange: Arc<Exchange>,
         job: JobHandle,
         deadline: Instant,
-        drain: DrainSignal,
+        running: Running,
         length: Length,
         reset: Option<Peer>,
     ) -> Self {
@@ -70,7 +70,7 @@ impl GuestBody {
             exchange,
             job: Some(job),
             deadline,
-            drain,
+            running,
             claim: None,
             alarm: None,
             length,
@@ -125,7 +125,7 @@ impl GuestBody {
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
-        let (deadline, drain, job) = (self.deadline.into(), &self.drain, &self.job);
+        let (deadline, drain, job) = (self.deadline.into(), &self.running.drain, &self.job);
         let claim = &mut self.claim;
         let alarm = self.alarm.get_or_insert_with(|| {
             let (mut drain, claim) = (drain.clone(), claim.take());

@@ -109,6 +109,7 @@ mod tests {
             idle_timeout: time,
             body_timeout: time,
             write_timeout: time,
+            drain_delay: time,
             drain_timeout: time,
         }
     }

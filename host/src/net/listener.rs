@@ -3,6 +3,8 @@
 
 use super::accepted::Accepted;
 use crate::config::ListenAt;
+#[cfg(target_os = "linux")]
+use socket2::{SockFilter, SockRef};
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
@@ -106,13 +108,24 @@ impl Listener {
         })
     }
 
+    /// Whether the socket is somebody else's, who has others accept there.
+    pub(super) fn inherited(&self) -> bool {
+        self.inherited
+    }
+
+    /// Lets nobody begin to connect any more; whether those who have begun may come in late. The kernel
+    /// would reset whoever it lets in between the last look at a queue and the end of its socket.
+    pub(super) fn hush(&self) -> bool {
+        match &self.socket {
+            Bound::Tcp(socket, _) => refuse_syn(socket),
+            // Who connects is in the queue at once.
+            Bound::Unix(..) => false,
+        }
+    }
+
     /// Stops listening. Clients that the kernel let in but nobody has accepted would be lost with a
     /// socket that nobody else has: they are returned.
     pub(super) fn close(self) -> Vec<Accepted> {
-        // Whoever keeps the socket open has somebody else accept them.
-        if self.inherited {
-            return Vec::new();
-        }
         let waiting: io::Result<Vec<Accepted>> = match self.socket {
             Bound::Tcp(socket, _) => socket
                 .into_std()
@@ -143,6 +156,29 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// Has the kernel drop segments that begin a connection: their senders try again, and find the port closed.
+#[cfg(target_os = "linux")]
+fn refuse_syn(socket: &TcpListener) -> bool {
+    // Classic BPF on the TCP header: of the flags (RFC 9293 §3.1) SYN without ACK is dropped.
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let program = [
+        SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        SockFilter::new(AND, 0, 0, 0x12),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, 0x02),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    SockRef::from(socket).attach_filter(&program).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_syn(_socket: &TcpListener) -> bool {
+    false
 }
 
 /// Accepts without the runtime, which may not have heard yet that somebody waits.

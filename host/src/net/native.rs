@@ -21,7 +21,7 @@ pub(super) fn answer(method: &Method, path: &str, host: &Host) -> Option<Respons
 
 /// Ready to be sent requests: not draining, able to preempt guests, and not short of memory.
 fn ready(host: &Host) -> Response<AnswerBody> {
-    let (status, why) = if host.drain.draining() {
+    let (status, why) = if host.drain.leaving() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else if !host.executor.healthy() {
         (StatusCode::SERVICE_UNAVAILABLE, "executor_unhealthy")

@@ -1,7 +1,7 @@
 //! The way of one request: checked, admitted, given to an instance, and its answer sent back.
 
 use super::answer::{AnswerBody, PROXY_STATUS, REQUEST_ID, problem};
-use super::drain::{Drain, DrainSignal};
+use super::drain::{Drain, DrainSignal, Running};
 use super::guest_body::{GuestBody, Length};
 use super::head::{self, LOGGED_PATH_BYTES_MAX};
 use super::native;
@@ -70,14 +70,20 @@ impl Service {
         Self { host, local, peer, scheme, reserved }
     }
 
-    /// Answers one request. Dropping it while it waits ends the guest: the client is gone.
-    pub(super) async fn answer(self, request: Request<Incoming>) -> Response<AnswerBody> {
+    /// Whether the host drains.
+    pub(super) fn draining(&self) -> bool {
+        self.host.drain.draining()
+    }
+
+    /// Answers one request; a `refused` one came too late, on a connection that should have ended.
+    /// Dropping it while it waits ends the guest: the client is gone.
+    pub(super) async fn answer(self, request: Request<Incoming>, refused: bool) -> Response<AnswerBody> {
         if let Some(answer) = native::answer(request.method(), request.uri().path(), &self.host) {
             return answer;
         }
         let exchange =
             Exchange::new(describe(&request, self.host.handler.name()), self.host.handler.stats().clone());
-        match contained(self.serve(request, &exchange)).await {
+        match contained(self.serve(request, refused, &exchange)).await {
             Ok(answer) => answer,
             Err(refusal) => {
                 let reason = exchange.fail(refusal.reason);
@@ -92,20 +98,21 @@ impl Service {
     async fn serve(
         &self,
         request: Request<Incoming>,
+        refused: bool,
         exchange: &Arc<Exchange>,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let host = &self.host;
         let (mut head, body) = request.into_parts();
         head::check(&head, &host.config)?;
-        if host.drain.draining() {
+        if refused {
             return Err(Reason::Draining.into());
         }
         if self.reserved {
             return Err(Reason::TooManyConnections.into());
         }
         host.admission.rates().check(self.peer.address().unwrap_or(Ipv4Addr::LOCALHOST.into()), HANDLER)?;
-        let mut drain = host.drain.signal();
-        let permit = self.await_permit(&mut drain).await?;
+        let mut running = host.drain.running();
+        let permit = self.await_permit(&mut running.drain).await?;
         let claim = permit.claim();
         let version = head.version;
         head::hand_over(&mut head, &exchange.head.id, self.local, &self.scheme);
@@ -123,10 +130,10 @@ impl Service {
         let request = Request::from_parts(head, body);
         let guest = invoke(host.handler.clone(), request, tx, budget.clone(), exchange.clone());
         let job = host.executor.spawn(guest, budget, exchange.clone(), permit);
-        let head = self.await_head(rx, faults, deadline, &mut drain, exchange, job.killed()).await?;
+        let head = self.await_head(rx, faults, deadline, &mut running.drain, exchange, job.killed()).await?;
         // HTTP/1.0 has no last chunk that could be missing: there only a reset says that it is.
         let reset = (version < Version::HTTP_11).then(|| self.peer.clone());
-        Ok(respond(head, exchange, job, deadline, drain, claim, reset)?)
+        Ok(respond(head, exchange, job, deadline, running, claim, reset)?)
     }
 
     /// Waits for a permit, or for whatever ends the request in the queue.
@@ -186,7 +193,7 @@ fn respond(
     exchange: &Arc<Exchange>,
     job: JobHandle,
     deadline: Instant,
-    drain: DrainSignal,
+    running: Running,
     claim: StreamClaim,
     reset: Option<Peer>,
 ) -> Result<Response<AnswerBody>, Reason> {
@@ -210,7 +217,7 @@ fn respond(
         true => return Err(Reason::TooManyStreams),
     };
     exchange.answer(parts.status);
-    let body = GuestBody::new(body, exchange.clone(), job, deadline, drain, length, reset);
+    let body = GuestBody::new(body, exchange.clone(), job, deadline, running, length, reset);
     Ok(Response::from_parts(parts, Either::Right(body.streams_by(claim))))
 }
 

@@ -77,6 +77,16 @@ pub static SETTINGS: &[Setting] = &[
         set: |config, text| store(&mut config.net.connections_max, connections(text)),
     },
     Setting {
+        name: "drain-delay",
+        value: "TIME",
+        default: "0s",
+        section: SERVING,
+        help: "How long to serve on after SIGINT or SIGTERM while `/ready` says 503: what balances load needs \
+               time to notice",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.drain_delay, duration(text, Duration::ZERO..=DAY)),
+    },
+    Setting {
         name: "drain-timeout",
         value: "TIME",
         default: "30s",

@@ -64,6 +64,7 @@ fn every_limit_holds_on_both_sides() {
         ("admin-token", ["sixteen-chars-ok", "a.b_c~d+e/f=g-h0"], ["fifteen-chars-1", "sixteen chars ok"]),
         ("threads", ["1", "1024"], ["0", "1025"]),
         ("max-connections", ["1", "100000"], ["0", "100001"]),
+        ("drain-delay", ["0s", "24h"], ["-1s", "86400001ms"]),
         ("drain-timeout", ["0s", "24h"], ["-1s", "86400001ms"]),
         ("instances", ["1", "100000"], ["0", "100001"]),
         ("concurrency", ["1", "100000"], ["0", "100001"]),
