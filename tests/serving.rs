@@ -43,6 +43,8 @@ mod metrics;
 mod outbound;
 #[path = "serving/patience.rs"]
 mod patience;
+#[path = "serving/proxies.rs"]
+mod proxies;
 #[path = "serving/requests.rs"]
 mod requests;
 #[path = "serving/responses.rs"]

@@ -9,6 +9,7 @@ mod source;
 mod token;
 mod units;
 
+use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -49,6 +50,8 @@ pub struct Config {
 pub struct NetConfig {
     /// Where to listen.
     pub listen: Vec<ListenAt>,
+    /// Who is believed about where requests come from.
+    pub proxies: ProxyConfig,
     /// What connections are secured with, if they are.
     pub tls: TlsSettings,
     /// Connections open at once; a few more are told so.
@@ -99,6 +102,25 @@ impl fmt::Display for ListenAt {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
+}
+
+/// Who is believed about where requests come from, and by which header fields.
+#[derive(Clone, Debug)]
+pub struct ProxyConfig {
+    /// Addresses of proxies.
+    pub trusted: Vec<IpNet>,
+    /// What they write.
+    pub forwarded_by: ForwardedBy,
+}
+
+/// The header fields that proxies write. One kind only: what a proxy does not write it may pass on, and
+/// then it is the client's word.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ForwardedBy {
+    /// `X-Forwarded-For`, `-Proto` and `-Host`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// Where the host is looked after, and by whom.

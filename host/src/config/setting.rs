@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::mistake::{Mistake, Origin, Refusal};
 use super::source::HandlerSource;
 use super::{
-    AdminConfig, AdminListen, AdmissionConfig, CacheConfig, Config, ExecutorConfig, Grants, HogPriority,
-    Limits, LogFormat, NetConfig, TlsSettings,
+    AdminConfig, AdminListen, AdmissionConfig, CacheConfig, Config, ExecutorConfig, ForwardedBy, Grants,
+    HogPriority, Limits, LogFormat, NetConfig, ProxyConfig, TlsSettings,
 };
 
 pub use table::SETTINGS;
@@ -188,6 +188,7 @@ fn blank() -> Config {
         source: HandlerSource::BuiltIn,
         net: NetConfig {
             listen: Vec::new(),
+            proxies: ProxyConfig { trusted: Vec::new(), forwarded_by: ForwardedBy::XForwarded },
             tls: TlsSettings {
                 cert: None,
                 key: None,

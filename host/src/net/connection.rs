@@ -4,6 +4,7 @@
 use super::accepted::Accepted;
 use super::activity::{Activity, Expired, Patience};
 use super::drain::DrainSignal;
+use super::origin::Link;
 use super::protocol::{self, Protocol};
 use super::service::{Host, Service};
 use super::socket::Socket;
@@ -47,7 +48,8 @@ pub(super) async fn serve(
     let (socket, peer) = Socket::new(stream, config.write_timeout);
     let socket = Stalling::new(socket, config.write_timeout, activity.clone());
     let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    let service = Service::new(host.clone(), local, peer.clone(), scheme, reserved);
+    let link = Link { local, peer: peer.address(), scheme };
+    let service = Service::new(host.clone(), peer.clone(), link, reserved);
     match tls {
         None => {
             let detected = protocol::detect(socket, config.header_timeout);

@@ -1,13 +1,14 @@
 //! Checks of a request's head that hyper leaves to us, and what the guest gets to see of it.
 
+use super::hops;
+use super::origin::Origin;
 use crate::config::NetConfig;
 use crate::outcome::Reason;
 use crate::telemetry::RequestId;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::request::Parts;
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 use http::{HeaderMap, Method, Version};
-use std::net::SocketAddr;
 
 /// Header fields of one request; hyper itself stops at its own, higher number.
 const FIELDS_MAX: usize = 100;
@@ -69,18 +70,12 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Makes the head the guest's: one source of truth for the scheme and the authority, and the request's id.
-pub(super) fn hand_over(head: &mut Parts, id: &RequestId, local: Option<SocketAddr>, scheme: &Scheme) {
-    // The connection knows it; what a target or `:scheme` says is the client's word.
-    if *scheme != Scheme::HTTP {
-        head.extensions.insert(scheme.clone());
-    }
-    if head.uri.authority().is_none() && !head.headers.contains_key(HOST) {
-        // HTTP/1.0 needs no Host; the address that was reached is the best there is.
-        let local = local.map_or("localhost".into(), |local| local.to_string());
-        let local = HeaderValue::try_from(local).expect("local address: digits, dots and colons");
-        head.headers.insert(HOST, local);
-    }
+/// Makes the head the guest's: without what ends at this hop, with one truth about where it comes from,
+/// and the request's id.
+pub(super) fn hand_over(head: &mut Parts, id: &RequestId, origin: Origin) {
+    // First, so that no client has the host's own fields removed.
+    hops::strip(&mut head.headers);
+    origin.tell(head);
     head.headers.insert(super::answer::REQUEST_ID, id.header_value());
 }
 
@@ -99,6 +94,10 @@ mod tests {
                 client_ca: None,
                 handshakes_max: 1,
                 handshake_timeout: time,
+            },
+            proxies: crate::config::ProxyConfig {
+                trusted: Vec::new(),
+                forwarded_by: crate::config::ForwardedBy::XForwarded,
             },
             connections_max: 1,
             body_bytes_max: 10,

@@ -4,7 +4,9 @@ use super::answer::{AnswerBody, PROXY_STATUS, REQUEST_ID, problem};
 use super::drain::{Drain, DrainSignal, Running};
 use super::guest_body::{GuestBody, Length};
 use super::head::{self, LOGGED_PATH_BYTES_MAX};
+use super::hops;
 use super::native;
+use super::origin::{Link, Origin};
 use super::request_body::RequestBody;
 use super::socket::Peer;
 use super::upload::Upload;
@@ -15,13 +17,11 @@ use crate::outcome::{Reason, Refusal};
 use crate::sandbox::{Budget, GuestHead, Handler, invoke};
 use crate::telemetry::{Exchange, RequestHead, RequestId, TraceParent};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::uri::Scheme;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::Either;
 use hyper::body::Incoming;
 use std::future::{Future, poll_fn};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -50,24 +50,16 @@ pub struct Host {
 #[derive(Clone)]
 pub(super) struct Service {
     host: Arc<Host>,
-    local: Option<SocketAddr>,
     peer: Peer,
-    /// How the connection is secured; the one truth about it, whatever a client says.
-    scheme: Scheme,
+    link: Link,
     /// Beyond the limit of connections: only the host's own answers are given.
     reserved: bool,
 }
 
 impl Service {
-    /// A service for the connection of `peer` to the address `local`; none of a Unix socket.
-    pub(super) fn new(
-        host: Arc<Host>,
-        local: Option<SocketAddr>,
-        peer: Peer,
-        scheme: Scheme,
-        reserved: bool,
-    ) -> Self {
-        Self { host, local, peer, scheme, reserved }
+    /// A service for the connection of `peer`, which is `link`.
+    pub(super) fn new(host: Arc<Host>, peer: Peer, link: Link, reserved: bool) -> Self {
+        Self { host, peer, link, reserved }
     }
 
     /// Whether the host drains.
@@ -110,12 +102,13 @@ impl Service {
         if self.reserved {
             return Err(Reason::TooManyConnections.into());
         }
-        host.admission.rates().check(self.peer.address().unwrap_or(Ipv4Addr::LOCALHOST.into()), HANDLER)?;
+        let origin = Origin::of(&head, &self.link, &host.config.proxies)?;
+        host.admission.rates().check(origin.client(), HANDLER)?;
         let mut running = host.drain.running();
         let permit = self.await_permit(&mut running.drain).await?;
         let claim = permit.claim();
         let version = head.version;
-        head::hand_over(&mut head, &exchange.head.id, self.local, &self.scheme);
+        head::hand_over(&mut head, &exchange.head.id, origin);
         let config = &host.config;
         let (body, faults) = RequestBody::new(
             Upload::new(body, version),
@@ -198,6 +191,7 @@ fn respond(
     reset: Option<Peer>,
 ) -> Result<Response<AnswerBody>, Reason> {
     let (mut parts, body) = head.into_parts();
+    hops::strip(&mut parts.headers);
     // What the host says about itself is not for guests to say.
     parts.headers.remove(PROXY_STATUS);
     let id = exchange.head.id.header_value();

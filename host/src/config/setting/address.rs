@@ -1,6 +1,7 @@
 //! Reads addresses: where to listen, and where outbound requests may go. A refusal shows the
 //! address that was probably meant.
 
+use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -50,6 +51,16 @@ pub(super) fn admin(text: &str) -> Result<AdminListen, Refusal> {
             Refusal { example: None, ..refusal }.or_word("auto").or_word("off")
         }),
     }
+}
+
+/// Reads a network, or one address. Bits beyond its prefix would say that something else was meant.
+pub(super) fn network(text: &str) -> Result<IpNet, Refusal> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    let refusal = || Refusal::expected("an IP address, or a network such as 10.0.0.0/8");
+    let network = text.parse::<IpNet>().map_err(|_| refusal())?;
+    if network == network.trunc() { Ok(network) } else { Err(refusal().or_rather(network.trunc())) }
 }
 
 /// Reads one destination: `HOST:PORT`, `HOST:*`, `[IPv6]:PORT`.

@@ -5,9 +5,10 @@ mod admission;
 
 use std::time::Duration;
 
-use super::address::{admin, destination, listen};
+use super::address::{admin, destination, listen, network};
 use super::words::{
-    CONNECTIONS_MAX, cache, connections, file, fuel, hog_priority, log_format, switch, threads, variable,
+    CONNECTIONS_MAX, cache, connections, file, forwarded_by, fuel, hog_priority, log_format, switch, threads,
+    variable,
 };
 use super::{Repeat, Setting};
 use crate::config::mistake::Refusal;
@@ -214,6 +215,27 @@ pub static SETTINGS: &[Setting] = &[
         help: "TLS handshakes at once; others wait for their turn",
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.net.tls.handshakes_max, count(text, 1..=CONNECTIONS_MAX)),
+    },
+    Setting {
+        name: "trusted-proxies",
+        value: "NET",
+        default: "",
+        section: CLIENTS,
+        help: "Proxies that are believed about a request's client, scheme and host, as 10.0.0.0/8; repeatable",
+        repeat: Repeat::Many { env_separator: Some(',') },
+        set: |config, text| {
+            config.net.proxies.trusted.push(network(text)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "forwarded-by",
+        value: "FIELD",
+        default: "x-forwarded",
+        section: CLIENTS,
+        help: "What they write: `x-forwarded` (-For, -Proto and -Host) or `forwarded` (RFC 7239)",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.net.proxies.forwarded_by, forwarded_by(text)),
     },
     Setting {
         name: "max-body",

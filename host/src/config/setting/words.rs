@@ -8,7 +8,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::config::mistake::Refusal;
 use crate::config::units::{count, percent};
-use crate::config::{CacheConfig, HogPriority, Limits, LogFormat, Rate};
+use crate::config::{CacheConfig, ForwardedBy, HogPriority, Limits, LogFormat, Rate};
 use crate::memory::Memory;
 
 /// A pool reserves address space for every instance: at 100000 and 128 MiB it is 12 TiB of the 128
@@ -148,6 +148,14 @@ pub(super) fn file(text: &str) -> Result<Option<PathBuf>, Refusal> {
         "off" => Ok(None),
         _ if text.is_empty() || text.contains('\0') => Err(Refusal::expected("a file, or `off`")),
         _ => Ok(Some(PathBuf::from(text))),
+    }
+}
+
+pub(super) fn forwarded_by(text: &str) -> Result<ForwardedBy, Refusal> {
+    match text {
+        "x-forwarded" => Ok(ForwardedBy::XForwarded),
+        "forwarded" => Ok(ForwardedBy::Forwarded),
+        _ => Err(Refusal::expected("`x-forwarded` or `forwarded`")),
     }
 }
 

@@ -80,6 +80,8 @@ fn every_limit_holds_on_both_sides() {
         ("tls-client-ca", ["off", "clients.pem"], ["", "a\0b"]),
         ("handshake-timeout", ["1ms", "24h"], ["0s", "25h"]),
         ("max-handshakes", ["1", "100000"], ["0", "100001"]),
+        ("trusted-proxies", ["::1", "0.0.0.0/0"], ["10.0.0.0/33", "10.0.0.1/8"]),
+        ("forwarded-by", ["x-forwarded", "forwarded"], ["", "via"]),
         ("max-body", ["0", "1TiB"], ["-1", "1025GiB"]),
         ("max-uri", ["64", "60KiB"], ["63", "61441"]),
         ("max-header", ["1KiB", "256KiB"], ["1023", "262145"]),

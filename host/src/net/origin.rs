@@ -1,0 +1,226 @@
+//! Who asks, and for what: one truth about a request's client, scheme and authority, from the connection
+//! or, where a trusted proxy is at its other end, from what that proxy says. Whatever else the head says
+//! about them does not reach a guest.
+
+use crate::config::{ForwardedBy, ProxyConfig};
+use crate::outcome::Reason;
+use http::HeaderMap;
+use http::header::{FORWARDED, HOST, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// What proxies say about a request's way, and handlers and their libraries believe; and `Proxy`, which
+/// a CGI environment takes for a setting (httpoxy, CVE-2016-5385).
+const CLAIMS: [HeaderName; 16] = [
+    FORWARDED,
+    FORWARDED_FOR,
+    FORWARDED_PROTO,
+    FORWARDED_HOST,
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-forwarded-ssl"),
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-client-ip"),
+    HeaderName::from_static("x-cluster-client-ip"),
+    HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("proxy"),
+];
+
+/// The end of a connection that is ours, and what is known of the other.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    /// The address that was reached; none of a Unix socket.
+    pub(super) local: Option<SocketAddr>,
+    /// Where it comes from; nowhere through a Unix socket.
+    pub(super) peer: Option<IpAddr>,
+    /// How it is secured.
+    pub(super) scheme: Scheme,
+}
+
+/// Who asks, and for what.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Origin {
+    /// The client, as far as it is known.
+    client: Option<IpAddr>,
+    scheme: Scheme,
+    authority: Authority,
+}
+
+/// What the proxies on the way said, the one closest to us last.
+struct Hop<'a> {
+    client: Option<&'a str>,
+    scheme: Option<&'a str>,
+    authority: Option<&'a str>,
+}
+
+impl Origin {
+    /// Reads a head that was checked.
+    ///
+    /// # Errors
+    /// [`Reason::BadRequest`] if a trusted proxy says what cannot be.
+    pub(super) fn of(head: &Parts, link: &Link, config: &ProxyConfig) -> Result<Self, Reason> {
+        let mut origin =
+            Self { client: link.peer, scheme: link.scheme.clone(), authority: authority(head, link)? };
+        // Only who may open the file of a Unix socket is behind it.
+        let trusted = |client: Option<IpAddr>| {
+            client.is_none_or(|client| config.trusted.iter().any(|net| net.contains(&client.to_canonical())))
+        };
+        if !trusted(link.peer) {
+            return Ok(origin);
+        }
+        let hops = match config.forwarded_by {
+            ForwardedBy::XForwarded => x_forwarded(&head.headers),
+            ForwardedBy::Forwarded => forwarded(&head.headers)?,
+        };
+        // From the closest on: each hop is the word of the one before, for as long as that one is trusted.
+        for hop in hops.iter().rev() {
+            if let Some(scheme) = hop.scheme {
+                origin.scheme = match scheme.to_ascii_lowercase().as_str() {
+                    "http" => Scheme::HTTP,
+                    "https" => Scheme::HTTPS,
+                    _ => return Err(Reason::BadRequest),
+                };
+            }
+            if let Some(authority) = hop.authority {
+                let authority = authority.parse::<Authority>().ok().filter(|it| !it.as_str().contains('@'));
+                origin.authority = authority.ok_or(Reason::BadRequest)?;
+            }
+            // `unknown`, or a name of the proxy's own (RFC 7239 §6): there the trail ends.
+            let Some(client) = hop.client.and_then(address) else { break };
+            origin.client = Some(client);
+            if !trusted(origin.client) {
+                break;
+            }
+        }
+        Ok(origin)
+    }
+
+    /// Whose requests are counted together; what comes from nowhere comes from this machine.
+    pub(super) fn client(&self) -> IpAddr {
+        self.client.unwrap_or(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// Makes it the only truth that `head` tells.
+    pub(super) fn tell(self, head: &mut Parts) {
+        let headers = &mut head.headers;
+        for claim in &CLAIMS {
+            headers.remove(claim);
+        }
+        let value =
+            |text: String| HeaderValue::try_from(text).expect("origin: addresses and authorities are ASCII");
+        let node = match self.client {
+            Some(IpAddr::V6(client)) => format!("\"[{client}]\""),
+            Some(IpAddr::V4(client)) => client.to_string(),
+            None => "unknown".to_owned(),
+        };
+        let Self { client, scheme, authority } = self;
+        headers.insert(FORWARDED, value(format!("for={node};proto={scheme};host=\"{authority}\"")));
+        if let Some(client) = client {
+            headers.insert(FORWARDED_FOR, value(client.to_string()));
+        }
+        headers.insert(FORWARDED_PROTO, value(scheme.to_string()));
+        headers.insert(FORWARDED_HOST, value(authority.to_string()));
+        headers.insert(HOST, value(authority.to_string()));
+        // A target in absolute form would say it once more.
+        let target = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        head.uri = Uri::from(target);
+        if scheme != Scheme::HTTP {
+            head.extensions.insert(scheme);
+        }
+    }
+}
+
+/// What the target says, else `Host`; HTTP/1.0 needs neither, and the address that was reached is the
+/// best there is.
+fn authority(head: &Parts, link: &Link) -> Result<Authority, Reason> {
+    if let Some(authority) = head.uri.authority() {
+        return Ok(authority.clone());
+    }
+    let host = match head.headers.get(HOST) {
+        Some(host) => host.to_str().map_err(|_| Reason::BadRequest)?.to_owned(),
+        None => link.local.map_or("localhost".to_owned(), |local| local.to_string()),
+    };
+    host.parse().map_err(|_| Reason::BadRequest)
+}
+
+/// The elements of all fields of a name, in their order.
+fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|element| !element.is_empty()).collect()
+}
+
+/// The `place`th element from the end, counted from one.
+fn from_end<'a>(elements: &[&'a str], place: usize) -> Option<&'a str> {
+    elements.len().checked_sub(place).map(|index| elements[index])
+}
+
+/// The three fields that go together by custom: `-For` grows by one element at every proxy, the others do
+/// at some. They are alike at their ends, which the closest proxy wrote.
+fn x_forwarded(headers: &HeaderMap) -> Vec<Hop<'_>> {
+    let [clients, schemes, authorities] =
+        [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].map(|name| elements(headers, &name));
+    let count = clients.len().max(1);
+    (0..count)
+        .map(|index| Hop {
+            client: from_end(&clients, count - index),
+            scheme: from_end(&schemes, count - index),
+            authority: from_end(&authorities, count - index),
+        })
+        .collect()
+}
+
+/// RFC 7239 §4.
+///
+/// # Errors
+/// [`Reason::BadRequest`] if a value is not closed: where it ends is anybody's guess.
+fn forwarded(headers: &HeaderMap) -> Result<Vec<Hop<'_>>, Reason> {
+    let mut hops = Vec::new();
+    for value in headers.get_all(FORWARDED) {
+        let value = value.to_str().map_err(|_| Reason::BadRequest)?;
+        for element in unquoted(value, ',')? {
+            let mut hop = Hop { client: None, scheme: None, authority: None };
+            for pair in unquoted(element, ';')? {
+                let Some((name, value)) = pair.split_once('=') else { continue };
+                let value = value.trim().trim_matches('"');
+                match name.trim().to_ascii_lowercase().as_str() {
+                    "for" => hop.client = Some(value),
+                    "proto" => hop.scheme = Some(value),
+                    "host" => hop.authority = Some(value),
+                    _ => {}
+                }
+            }
+            hops.push(hop);
+        }
+    }
+    Ok(hops)
+}
+
+/// Splits at `separator`, but not within quotes. No value that matters here has an escape in it.
+fn unquoted(text: &str, separator: char) -> Result<Vec<&str>, Reason> {
+    let mut quoted = false;
+    let parts = text.split(|c| {
+        quoted ^= c == '"';
+        c == separator && !quoted
+    });
+    let parts = parts.map(str::trim).filter(|part| !part.is_empty()).collect();
+    if quoted { Err(Reason::BadRequest) } else { Ok(parts) }
+}
+
+/// An address, also with a port behind it, as some proxies write it.
+fn address(node: &str) -> Option<IpAddr> {
+    let bare = node.strip_prefix('[').and_then(|node| node.strip_suffix(']')).unwrap_or(node);
+    let address = bare.parse().ok().or_else(|| node.parse::<SocketAddr>().ok().map(|node| node.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests;
