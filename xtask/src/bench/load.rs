@@ -37,7 +37,16 @@ pub(super) struct Loaded {
 ///
 /// Where the system cannot wait for the connections.
 pub(super) fn load(address: SocketAddr, duration: Duration) -> Result<Loaded> {
-    load_until(address, &AtomicBool::new(false), duration)
+    load_with(address, HELLO, duration)
+}
+
+/// Asks for something else than hellos, for `duration`.
+///
+/// # Errors
+///
+/// Where the system cannot wait for the connections.
+pub(super) fn load_with(address: SocketAddr, request: &[u8], duration: Duration) -> Result<Loaded> {
+    load_until(address, request, &AtomicBool::new(false), duration)
 }
 
 /// Asks for as long as `task` takes, from a thread of its own.
@@ -48,7 +57,7 @@ pub(super) fn load(address: SocketAddr, duration: Duration) -> Result<Loaded> {
 pub(super) fn load_beside<T>(address: SocketAddr, task: impl FnOnce() -> Result<T>) -> Result<(Loaded, T)> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let load = scope.spawn(|| load_until(address, &over, BESIDE_TIME_MAX));
+        let load = scope.spawn(|| load_until(address, HELLO, &over, BESIDE_TIME_MAX));
         let done = task();
         over.store(true, Ordering::Relaxed);
         let loaded = load.join().map_err(|_| anyhow!("the load panicked"))??;
@@ -57,7 +66,7 @@ pub(super) fn load_beside<T>(address: SocketAddr, task: impl FnOnce() -> Result<
 }
 
 /// Asks until it is `over`, for `duration` at most.
-fn load_until(address: SocketAddr, over: &AtomicBool, duration: Duration) -> Result<Loaded> {
+fn load_until(address: SocketAddr, request: &[u8], over: &AtomicBool, duration: Duration) -> Result<Loaded> {
     let mut connections: Vec<Exchange> = Vec::with_capacity(CONNECTIONS);
     // Bounded by the duration: a few tens of megabytes a minute.
     let mut samples = Samples::default();
@@ -74,7 +83,7 @@ fn load_until(address: SocketAddr, over: &AtomicBool, duration: Duration) -> Res
         if now >= care_at {
             care_at = now + CARE_INTERVAL;
             let missing = CONNECTIONS - connections.len();
-            connections.extend((0..missing).filter_map(|_| Exchange::open(address, HELLO).ok()));
+            connections.extend((0..missing).filter_map(|_| Exchange::open(address, request.to_vec()).ok()));
         }
         let bound = care_at.min(end).saturating_duration_since(now);
         let mut ready = wait(connections.iter(), bound).context("waiting for answers")?.into_iter();

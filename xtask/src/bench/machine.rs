@@ -78,7 +78,7 @@ pub(super) fn raise_open_files(needed: u64) -> Result<()> {
     let limit = getrlimit(Resource::Nofile).current;
     ensure!(
         limit.is_none_or(|limit| limit >= needed),
-        "{needed} open files are needed, and the system allows {}: raise the hard limit, or use fewer --runaways",
+        "{needed} open files are needed, and the system allows {}: raise the hard limit, or measure less",
         limit.unwrap_or_default()
     );
     Ok(())
@@ -90,9 +90,22 @@ pub(super) fn raise_open_files(needed: u64) -> Result<()> {
 ///
 /// Where there is no `taskset`, or no second core.
 pub(super) fn pin_client() -> Result<()> {
+    confine_client(CLIENT_CORE).context("one core for each needs `taskset` and two cores")
+}
+
+/// Lets this process run on all cores again.
+///
+/// # Errors
+///
+/// Where there is no `taskset`.
+pub(super) fn release_client(cores: usize) -> Result<()> {
+    confine_client(&format!("0-{}", cores - 1))
+}
+
+fn confine_client(cores: &str) -> Result<()> {
     let mut taskset = Command::new("taskset");
-    taskset.args(["--all-tasks", "--cpu-list", "--pid", CLIENT_CORE, &process::id().to_string()]);
-    run(&mut taskset, LOOK_BOUND).context("--one-core needs `taskset` and two cores")?;
+    taskset.args(["--all-tasks", "--cpu-list", "--pid", cores, &process::id().to_string()]);
+    run(&mut taskset, LOOK_BOUND)?;
     Ok(())
 }
 

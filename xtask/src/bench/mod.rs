@@ -9,6 +9,7 @@ mod liveness;
 mod load;
 mod machine;
 mod memory;
+mod overload;
 mod peers;
 mod probe;
 mod process;
@@ -31,6 +32,8 @@ pub(crate) enum Bench {
     Scheduler(scheduler::Args),
     /// What an instance costs in memory, in Rust, JavaScript and Python
     Memory(memory::Args),
+    /// What the front door promises to crowds: too much work, many streams, slow clients, new certificates
+    Overload(overload::Args),
 }
 
 /// Runs a benchmark.
@@ -44,5 +47,6 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Liveness(args) => liveness::run(args),
         Bench::Scheduler(args) => scheduler::run(args),
         Bench::Memory(args) => memory::run(args),
+        Bench::Overload(args) => overload::run(args),
     }
 }

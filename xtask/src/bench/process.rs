@@ -20,8 +20,9 @@ const START_BOUND: Duration = Duration::from_secs(60);
 const ASK_INTERVAL: Duration = Duration::from_millis(20);
 /// How much of its log an error carries.
 const LOG_LINES_MAX: usize = 10;
-/// What stands before the port, in what the servers say when they listen.
-const PORT_MARKS: [&str; 2] = ["http://127.0.0.1:", r#""port":"#];
+/// What stands before the port, in what the servers say when they listen. The first is looked for first: a
+/// host that speaks TLS has an admin side that does not.
+const PORT_MARKS: [&str; 3] = ["https://127.0.0.1:", "http://127.0.0.1:", r#""port":"#];
 /// Waits until its input is closed, which happens when we are gone, ends the group of processes that it
 /// was given, and removes their log.
 const WATCHDOG: &str = r#"read -r _; kill -s KILL -- "-$1"; rm -f -- "$2""#;
@@ -42,6 +43,19 @@ impl ServerProcess {
     ///
     /// Where it cannot be started, ends, or does not answer in time; with the end of its log.
     pub(super) fn start(command: &mut Command, directory: &Path) -> Result<Self> {
+        Self::start_until(command, directory, answers)
+    }
+
+    /// The same, for a server that is not asked for a hello: `is_there` is how to tell.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub(super) fn start_until(
+        command: &mut Command,
+        directory: &Path,
+        is_there: impl Fn(SocketAddr) -> bool,
+    ) -> Result<Self> {
         let log = directory.join(format!("server-{}.log", process::id()));
         // A file and not a pipe: nobody has to read along, and so take time from the server.
         let output = File::create(&log).with_context(|| format!("writing {}", log.display()))?;
@@ -56,7 +70,7 @@ impl ServerProcess {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut server = Self { child, watchdog: None, log, address };
         server.watchdog = Some(server.watch()?);
-        if let Err(error) = server.wait_until_it_answers() {
+        if let Err(error) = server.wait_until(is_there) {
             return Err(error.context(server.log_end()));
         }
         Ok(server)
@@ -72,6 +86,13 @@ impl ServerProcess {
         self.address
     }
 
+    /// Where it looks after itself: the address in the first line of its log that begins with `mark`.
+    pub(super) fn address_after(&self, mark: &str) -> Option<SocketAddr> {
+        let log = fs::read_to_string(&self.log).ok()?;
+        let line = log.lines().find_map(|line| line.strip_prefix(mark))?;
+        line.trim_end_matches('/').parse().ok()
+    }
+
     fn watch(&self) -> Result<Child> {
         Command::new("sh")
             .args(["-c", WATCHDOG, "watchdog", &self.child.id().to_string()])
@@ -85,7 +106,7 @@ impl ServerProcess {
             .context("starting what ends the server in our place")
     }
 
-    fn wait_until_it_answers(&mut self) -> Result<()> {
+    fn wait_until(&mut self, is_there: impl Fn(SocketAddr) -> bool) -> Result<()> {
         let deadline = Instant::now() + START_BOUND;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().context("asking for its state")? {
@@ -93,7 +114,7 @@ impl ServerProcess {
             }
             if let Some(port) = fs::read_to_string(&self.log).ok().as_deref().and_then(port_in) {
                 self.address.set_port(port);
-                if answers(self.address) {
+                if is_there(self.address) {
                     return Ok(());
                 }
             }
@@ -165,6 +186,8 @@ mod tests {
         assert_eq!(port_in(r#"{"event":"listen","socket":"http","port":36399}"#), Some(36399));
         assert_eq!(port_in("Serving HTTP on http://127.0.0.1:401"), None, "there may be more digits to come");
         assert_eq!(port_in("starting"), None);
+        let both = "Serving HTTP on https://127.0.0.1:7/\nAdmin on http://127.0.0.1:8/\n";
+        assert_eq!(port_in(both), Some(7));
     }
 
     fn shell(script: &str) -> Command {

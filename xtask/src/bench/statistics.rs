@@ -30,6 +30,11 @@ impl Samples {
         self.answered.push(time);
     }
 
+    /// How many answers there are so far.
+    pub(super) fn answered_count(&self) -> usize {
+        self.answered.len()
+    }
+
     /// Counts a request without an answer in time.
     pub(super) fn miss(&mut self) {
         self.late += 1;

@@ -11,11 +11,11 @@ use crate::bench::exchange::{Exchange, Progress, wait};
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A request that was answered with what was asked for.
-pub(super) struct Answer {
+pub(in crate::bench) struct Answer {
     /// How long it took.
-    pub(super) time: Duration,
+    pub(in crate::bench) time: Duration,
     /// All of the response.
-    pub(super) response: Vec<u8>,
+    pub(in crate::bench) response: Vec<u8>,
 }
 
 /// Sends one request, and waits for up to `bound`; none where no good answer came.
@@ -23,7 +23,11 @@ pub(super) struct Answer {
 /// # Errors
 ///
 /// Where the system cannot wait.
-pub(super) fn ask(address: SocketAddr, request: Vec<u8>, bound: Duration) -> Result<Option<Answer>> {
+pub(in crate::bench) fn ask(
+    address: SocketAddr,
+    request: Vec<u8>,
+    bound: Duration,
+) -> Result<Option<Answer>> {
     Ok(ask_at_once(address, vec![request], bound)?.pop().flatten())
 }
 
@@ -33,7 +37,7 @@ pub(super) fn ask(address: SocketAddr, request: Vec<u8>, bound: Duration) -> Res
 /// # Errors
 ///
 /// Where the system cannot wait for so many.
-pub(super) fn ask_at_once(
+pub(in crate::bench) fn ask_at_once(
     address: SocketAddr,
     requests: Vec<Vec<u8>>,
     bound: Duration,

@@ -5,15 +5,15 @@
 //! what was measured on the same server just before. Rounds are interleaved, so what else goes on on the
 //! machine hits all parts alike.
 
-mod answers;
+pub(super) mod answers;
 mod equal;
 mod heavy;
 mod killed;
 mod page;
-mod ready;
-mod section;
+pub(super) mod ready;
+pub(super) mod section;
 mod storm;
-mod work;
+pub(super) mod work;
 
 use std::fs;
 use std::io::{Write as _, stdout};

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 /// The request that it is asked with.
-pub(super) const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n";
+pub(in crate::bench) const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// The number of live instances in a response; none where it has none.
-pub(super) fn live_in(response: &[u8]) -> Option<usize> {
+pub(in crate::bench) fn live_in(response: &[u8]) -> Option<usize> {
     let body_at = response.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let body: Value = serde_json::from_slice(&response[body_at..]).ok()?;
     body["instances"]["live"].as_u64()?.try_into().ok()

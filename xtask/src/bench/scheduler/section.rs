@@ -7,30 +7,30 @@ use serde_json::Value;
 use crate::bench::table::{NO_ANSWER, time};
 
 /// One part of the run.
-pub(super) struct Section {
+pub(in crate::bench) struct Section {
     /// What it is called on the command line and in the figures.
-    pub(super) name: &'static str,
-    pub(super) title: &'static str,
-    pub(super) promises: Vec<Promise>,
-    pub(super) table: Table,
-    pub(super) json: Value,
+    pub(in crate::bench) name: &'static str,
+    pub(in crate::bench) title: &'static str,
+    pub(in crate::bench) promises: Vec<Promise>,
+    pub(in crate::bench) table: Table,
+    pub(in crate::bench) json: Value,
 }
 
 /// Something that holds or does not.
-pub(super) struct Promise {
-    pub(super) text: String,
-    pub(super) kept: bool,
+pub(in crate::bench) struct Promise {
+    pub(in crate::bench) text: String,
+    pub(in crate::bench) kept: bool,
 }
 
 /// A line for every round, and one of medians, in Markdown.
-pub(super) struct Table {
+pub(in crate::bench) struct Table {
     columns: usize,
     text: String,
 }
 
 impl Section {
     /// Title, table and promises, in Markdown.
-    pub(super) fn markdown(&self) -> String {
+    pub(in crate::bench) fn markdown(&self) -> String {
         let verdict = |promise: &Promise| match promise.kept {
             true => format!("- kept: {}\n", promise.text),
             false => format!("- **not kept**: {}\n", promise.text),
@@ -42,22 +42,23 @@ impl Section {
 
 impl Table {
     /// A table with these columns, of which the first names the round.
-    pub(super) fn new(columns: &[&str]) -> Self {
+    pub(in crate::bench) fn new(columns: &[&str]) -> Self {
         let rule = "--:|".repeat(columns.len() - 1);
         Self { columns: columns.len(), text: format!("| {} |\n|---|{rule}\n", columns.join(" | ")) }
     }
 
     /// Adds the line of a round.
-    pub(super) fn round(&mut self, index: usize, figures: impl IntoIterator<Item = String>) {
+    pub(in crate::bench) fn round(&mut self, index: usize, figures: impl IntoIterator<Item = String>) {
         self.line((index + 1).to_string(), figures);
     }
 
     /// Adds the line of the medians.
-    pub(super) fn median(&mut self, figures: impl IntoIterator<Item = String>) {
+    pub(in crate::bench) fn median(&mut self, figures: impl IntoIterator<Item = String>) {
         self.line("median".to_owned(), figures);
     }
 
-    fn line(&mut self, name: String, figures: impl IntoIterator<Item = String>) {
+    /// Adds a line with a name of its own.
+    pub(in crate::bench) fn line(&mut self, name: String, figures: impl IntoIterator<Item = String>) {
         let cells: Vec<_> = [name].into_iter().chain(figures).collect();
         assert_eq!(cells.len(), self.columns, "table: every column has its figure");
         self.text.push_str(&format!("| {} |\n", cells.join(" | ")));
@@ -65,7 +66,7 @@ impl Table {
 }
 
 /// A time as it is shown, or that there was no answer.
-pub(super) fn time_or_none(duration: Option<Duration>) -> String {
+pub(in crate::bench) fn time_or_none(duration: Option<Duration>) -> String {
     duration.map_or_else(|| NO_ANSWER.to_owned(), time)
 }
 

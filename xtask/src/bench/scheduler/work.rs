@@ -10,14 +10,14 @@ use anyhow::{Context, Result};
 use super::answers::ask;
 
 /// The longest that work may take, whatever there is beside it: as long as the host lets it.
-pub(super) const WORK_BOUND: Duration = Duration::from_secs(35);
+pub(in crate::bench) const WORK_BOUND: Duration = Duration::from_secs(35);
 /// Some 100 ms of work.
 const TRIAL_TURNS: u64 = 50_000_000;
 /// How often that is timed. The fastest is what the work takes: others can only make it slower.
 const TRIALS: usize = 7;
 
 /// How fast a server works while it does nothing else.
-pub(super) struct Pace {
+pub(in crate::bench) struct Pace {
     turns_per_second: f64,
 }
 
@@ -27,7 +27,7 @@ impl Pace {
     /// # Errors
     ///
     /// Where it does not answer.
-    pub(super) fn measure(address: SocketAddr) -> Result<Self> {
+    pub(in crate::bench) fn measure(address: SocketAddr) -> Result<Self> {
         let mut fastest = WORK_BOUND;
         for _ in 0..TRIALS {
             let answer = ask(address, request(TRIAL_TURNS), WORK_BOUND)?;
@@ -41,7 +41,7 @@ impl Pace {
     }
 
     /// The request that needs so much CPU time.
-    pub(super) fn request(&self, cpu_time: Duration) -> Vec<u8> {
+    pub(in crate::bench) fn request(&self, cpu_time: Duration) -> Vec<u8> {
         request((self.turns_per_second * cpu_time.as_secs_f64()) as u64)
     }
 }
