@@ -12,6 +12,8 @@ mod harness;
 mod instances;
 #[path = "isolation/memory.rs"]
 mod memory;
+#[path = "isolation/overload.rs"]
+mod overload;
 #[path = "isolation/storms.rs"]
 mod storms;
 #[path = "isolation/threads.rs"]
