@@ -111,23 +111,9 @@ impl AsyncRead for Socket {
         let room = buffer.remaining().min(READ_BYTES_MAX);
         loop {
             ready!(stream.poll_read_ready(cx))?;
-            let (room, mut count) = (buffer.initialize_unfilled_to(room), 0);
-            let tried = stream.try_io(Interest::READABLE, || {
-                count = rustix::io::read(stream, &mut *room)?;
-                match count {
-                    // There is no more, as with epoll(7) a read that left room tells: tokio need not
-                    // ask again before the next event.
-                    1.. if count < room.len() => Err(io::ErrorKind::WouldBlock.into()),
-                    _ => Ok(()),
-                }
-            });
-            match tried {
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
-                Err(_) if count == 0 => {}
-                Err(_) | Ok(()) => {
-                    buffer.advance(count);
-                    return Poll::Ready(Ok(()));
-                }
+            match stream.try_read(buffer.initialize_unfilled_to(room)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read.map(|count| buffer.advance(count))),
             }
         }
     }
