@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -57,7 +57,8 @@ pub(super) async fn serve(
             Speaker { host, service, activity, drain, reserved }.speak(protocol, io).await;
         }
         Some(tls) => {
-            let accepted = tls.accept(socket, &peer);
+            // In a place of its own: once the hands are shaken, nothing of it is kept.
+            let accepted = Box::pin(tls.accept(socket, &peer));
             let Some(Some((protocol, io))) = opening(accepted, &mut drain).await else { return };
             // What was received so far was a handshake.
             activity.await_head();
@@ -131,12 +132,13 @@ impl Speaker {
         let patience = |head| Patience::new(activity, head, config.idle_timeout);
         match protocol {
             Protocol::Http1 => {
-                let connection = versions::http1(config).keep_alive(!reserved).serve_connection(io, service);
+                let connection =
+                    Box::pin(versions::http1(config).keep_alive(!reserved).serve_connection(io, service));
                 let patience = patience(Some(config.header_timeout));
                 drive(connection, |connection| connection.graceful_shutdown(), patience, drain).await;
             }
             Protocol::Http2 => {
-                let connection = versions::http2(config).serve_connection(io, service);
+                let connection = Box::pin(versions::http2(config).serve_connection(io, service));
                 drive(connection, |connection| connection.graceful_shutdown(), patience(None), drain).await;
             }
         }
@@ -144,15 +146,17 @@ impl Speaker {
 }
 
 /// Runs `connection`, and has it `close` in order once it is idle for too long or the host drains.
+///
+/// It comes boxed: by value it would be in the future of every function that it is handed through, and
+/// each connection, whichever version and scheme it speaks, would take the memory of all of them.
 async fn drive<C>(
-    connection: C,
+    mut connection: Pin<Box<C>>,
     close: impl FnOnce(Pin<&mut C>),
     mut patience: Patience,
     mut drain: DrainSignal,
 ) where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut connection = pin!(connection);
     tokio::select! {
         // In this order: the connection's own work decides what it is found at.
         biased;
