@@ -32,7 +32,7 @@ const GAP_MS_MAX: f64 = 1250.0;
 /// How much longer a hundredth of the hellos may take beside streams.
 const ADDED_MS_MAX: f64 = 10.0;
 /// What a stream may cost, with the pages and the stack that its guest has touched.
-const EACH_KIB_MAX: f64 = 192.0;
+const EACH_KIB_MAX: f64 = 128.0;
 /// How long the host may take to tell of a live job.
 const JOBS_BOUND: Duration = Duration::from_secs(5);
 
@@ -170,7 +170,7 @@ pub(super) fn section(rounds: &[Round]) -> Section {
             kept: all(&|round| round.added_ms() <= ADDED_MS_MAX),
         },
         Promise {
-            text: "a stream takes less than 192 KiB, with what its guest has touched of its memory"
+            text: "a stream takes less than 128 KiB, with what its guest has touched of its memory"
                 .to_owned(),
             kept: all(&|round| round.each_kib < EACH_KIB_MAX),
         },
