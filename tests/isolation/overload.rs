@@ -4,6 +4,7 @@
 use crate::alone;
 use crate::harness::tls::{Hello, Pair};
 use crate::harness::{Connection, Server, Witness, eventually, guest, pause};
+use crate::storms::at_rest;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -79,7 +80,8 @@ fn streams_have_their_events_beside_hellos() {
     let _alone = alone();
     let settings = ["--instances", "4", "--max-streams", "200", "--timeout", "60s"];
     let server = Server::start(&guest("crowd"), &settings);
-    let before = server.holdings();
+    server.client().get("/").assert_ok();
+    let before = at_rest(&server);
     let mut streams: Vec<_> = (0..200)
         .map(|_| {
             let mut stream = Connection::open(&server.client());

@@ -39,7 +39,7 @@ fn timed_out(answer: &Answer) {
 
 /// What an idle host holds, once it holds the same for a second.
 #[track_caller]
-fn at_rest(server: &Server) -> Holdings {
+pub(crate) fn at_rest(server: &Server) -> Holdings {
     server.wait_idle();
     let mut last = server.holdings();
     eventually("the host to come to rest", || {
