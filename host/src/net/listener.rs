@@ -127,15 +127,11 @@ impl Listener {
     /// socket that nobody else has: they are returned.
     pub(super) fn close(self) -> Vec<Accepted> {
         let waiting: io::Result<Vec<Accepted>> = match self.socket {
-            Bound::Tcp(socket, _) => socket
-                .into_std()
-                .map(|socket| std::iter::from_fn(|| accept_tcp(&socket).ok()).take(WAITING_MAX).collect()),
+            Bound::Tcp(socket, _) => socket.into_std().map(|socket| waiting(|| accept_tcp(&socket))),
             Bound::Unix(socket, mut file) => {
                 // From now on nobody finds it.
                 file.remove();
-                socket.into_std().map(|socket| {
-                    std::iter::from_fn(|| accept_unix(&socket).ok()).take(WAITING_MAX).collect()
-                })
+                socket.into_std().map(|socket| waiting(|| accept_unix(&socket)))
             }
         };
         waiting.unwrap_or_default()
@@ -182,6 +178,16 @@ fn refuse_syn(_socket: &TcpListener) -> bool {
 }
 
 /// Accepts without the runtime, which may not have heard yet that somebody waits.
+/// Accepts whoever waits. One that has gone meanwhile is passed over.
+fn waiting(accept: impl Fn() -> io::Result<Accepted>) -> Vec<Accepted> {
+    let accepted = std::iter::repeat_with(accept).take(WAITING_MAX);
+    let passed_over = [io::ErrorKind::ConnectionAborted, io::ErrorKind::Interrupted];
+    accepted
+        .take_while(|accepted| accepted.as_ref().map_or_else(|it| passed_over.contains(&it.kind()), |_| true))
+        .filter_map(Result::ok)
+        .collect()
+}
+
 fn accept_tcp(socket: &StdTcpListener) -> io::Result<Accepted> {
     let (stream, peer) = socket.accept()?;
     stream.set_nonblocking(true)?;

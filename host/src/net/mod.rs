@@ -10,6 +10,7 @@ mod connection;
 mod drain;
 mod entrance;
 mod guest_body;
+mod handshakes;
 mod head;
 mod hops;
 mod listener;

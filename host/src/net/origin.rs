@@ -16,7 +16,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// What proxies say about a request's way, and handlers and their libraries believe; and `Proxy`, which
 /// a CGI environment takes for a setting (httpoxy, CVE-2016-5385).
-const CLAIMS: [HeaderName; 16] = [
+const CLAIMS: [HeaderName; 18] = [
     FORWARDED,
     FORWARDED_FOR,
     FORWARDED_PROTO,
@@ -30,10 +30,20 @@ const CLAIMS: [HeaderName; 16] = [
     HeaderName::from_static("x-client-ip"),
     HeaderName::from_static("x-cluster-client-ip"),
     HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("cf-connecting-ip"),
+    HeaderName::from_static("x-original-host"),
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
     HeaderName::from_static("proxy"),
 ];
+
+fn is_claim(name: &str) -> bool {
+    let same = |claim: &HeaderName| {
+        let (claim, name) = (claim.as_str().bytes(), name.bytes());
+        claim.eq(name.map(|byte| if byte == b'_' { b'-' } else { byte }))
+    };
+    CLAIMS.iter().any(same)
+}
 
 /// The end of a connection that is ours, and what is known of the other.
 #[derive(Clone, Debug)]
@@ -78,7 +88,7 @@ impl Origin {
             return Ok(origin);
         }
         let hops = match config.forwarded_by {
-            ForwardedBy::XForwarded => x_forwarded(&head.headers),
+            ForwardedBy::XForwarded => x_forwarded(&head.headers)?,
             ForwardedBy::Forwarded => forwarded(&head.headers)?,
         };
         // From the closest on: each hop is the word of the one before, for as long as that one is trusted.
@@ -112,8 +122,10 @@ impl Origin {
     /// Makes it the only truth that `head` tells.
     pub(super) fn tell(self, head: &mut Parts) {
         let headers = &mut head.headers;
-        for claim in &CLAIMS {
-            headers.remove(claim);
+        // A CGI environment reads `X_Real_IP` as `X-Real-IP`, so it is one.
+        let forged: Vec<_> = headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
+        for name in forged {
+            headers.remove(name);
         }
         let value =
             |text: String| HeaderValue::try_from(text).expect("origin: addresses and authorities are ASCII");
@@ -153,9 +165,16 @@ fn authority(head: &Parts, link: &Link) -> Result<Authority, Reason> {
 }
 
 /// The elements of all fields of a name, in their order.
-fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim).filter(|element| !element.is_empty()).collect()
+///
+/// # Errors
+/// [`Reason::BadRequest`] if a value is not text: without it, the others would not say what they mean.
+fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Vec<&'a str>, Reason> {
+    let mut elements = Vec::new();
+    for value in headers.get_all(name) {
+        let value = value.to_str().map_err(|_| Reason::BadRequest)?;
+        elements.extend(value.split(',').map(str::trim).filter(|element| !element.is_empty()));
+    }
+    Ok(elements)
 }
 
 /// The `place`th element from the end, counted from one.
@@ -165,17 +184,22 @@ fn from_end<'a>(elements: &[&'a str], place: usize) -> Option<&'a str> {
 
 /// The three fields that go together by custom: `-For` grows by one element at every proxy, the others do
 /// at some. They are alike at their ends, which the closest proxy wrote.
-fn x_forwarded(headers: &HeaderMap) -> Vec<Hop<'_>> {
-    let [clients, schemes, authorities] =
-        [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].map(|name| elements(headers, &name));
+///
+/// # Errors
+/// [`Reason::BadRequest`] if a value is not text.
+fn x_forwarded(headers: &HeaderMap) -> Result<Vec<Hop<'_>>, Reason> {
+    let clients = elements(headers, &FORWARDED_FOR)?;
+    let schemes = elements(headers, &FORWARDED_PROTO)?;
+    let authorities = elements(headers, &FORWARDED_HOST)?;
     let count = clients.len().max(1);
-    (0..count)
+    let hops = (0..count)
         .map(|index| Hop {
             client: from_end(&clients, count - index),
             scheme: from_end(&schemes, count - index),
             authority: from_end(&authorities, count - index),
         })
-        .collect()
+        .collect();
+    Ok(hops)
 }
 
 /// RFC 7239 §4.

@@ -2,6 +2,7 @@
 //! host runs. What is on disk takes effect as a whole or not at all.
 
 use super::certificates::{self, TlsError};
+use super::handshakes::Handshakes;
 use super::protocol::Protocol;
 use super::socket::Peer;
 use crate::config::{TlsConfig, TlsFiles};
@@ -13,7 +14,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -33,7 +33,7 @@ pub struct Tls {
     /// What the next handshake uses; those before keep theirs.
     current: ArcSwap<ServerConfig>,
     /// Handshakes at once; others wait within their own time limit.
-    handshakes: Semaphore,
+    handshakes: Handshakes,
     timeout: Duration,
     reload: SyncSender<()>,
 }
@@ -47,7 +47,7 @@ impl Tls {
         let stamp = Stamp::of(&config.files);
         let current = ArcSwap::from_pointee(certificates::load(&config.files)?);
         let (reload, requests) = sync_channel(1);
-        let handshakes = Semaphore::new(config.handshakes_max as usize);
+        let handshakes = Handshakes::new(config.handshakes_max);
         let tls = Arc::new(Self { current, handshakes, timeout: config.handshake_timeout, reload });
         let (watched, files) = (Arc::downgrade(&tls), config.files.clone());
         // A thread of its own, since files can block, and nothing else may wait for them. It is not
@@ -76,8 +76,11 @@ impl Tls {
                 refuse(socket).await?;
                 return Err(io::ErrorKind::InvalidData.into());
             }
-            let _place = self.handshakes.acquire().await.expect("handshakes: the semaphore is never closed");
-            TlsAcceptor::from(self.current.load_full()).accept(socket).await
+            let place = self.handshakes.begin();
+            tokio::select! {
+                shaken = TlsAcceptor::from(self.current.load_full()).accept(socket) => shaken,
+                () = place.taken() => Err(io::ErrorKind::TimedOut.into()),
+            }
         };
         let stream = tokio::time::timeout(self.timeout, handshake).await.ok()?.ok()?;
         let protocol = match stream.get_ref().1.alpn_protocol() {

@@ -2,6 +2,7 @@
 //! counted and told with the next.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 const WINDOW: Duration = Duration::from_secs(1);
@@ -10,21 +11,22 @@ const WINDOW: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Sampler {
     events_max: u32,
+    /// Never waited for: a thread of a low class may be stopped while it holds it.
     state: Mutex<State>,
+    suppressed: AtomicU64,
 }
 
 #[derive(Debug)]
 struct State {
     began: Instant,
     events: u32,
-    suppressed: u64,
 }
 
 impl Sampler {
     /// Lets `events_max` events a second through.
     pub fn new(events_max: u32) -> Self {
-        let state = State { began: Instant::now(), events: 0, suppressed: 0 };
-        Self { events_max, state: Mutex::new(state) }
+        let state = State { began: Instant::now(), events: 0 };
+        Self { events_max, state: Mutex::new(state), suppressed: AtomicU64::new(0) }
     }
 
     /// Whether to tell of an event that happened now; if so, with how many were not told since the
@@ -34,17 +36,21 @@ impl Sampler {
     }
 
     fn admit_at(&self, now: Instant) -> Option<u64> {
-        let mut state = self.state.lock().expect("sampler: nothing panics while it is held");
+        let Ok(mut state) = self.state.try_lock() else {
+            // Somebody else is just telling of one.
+            self.suppressed.fetch_add(1, Relaxed);
+            return None;
+        };
         if now.saturating_duration_since(state.began) >= WINDOW {
             state.began = now;
             state.events = 0;
         }
         if state.events == self.events_max {
-            state.suppressed += 1;
+            self.suppressed.fetch_add(1, Relaxed);
             return None;
         }
         state.events += 1;
-        Some(std::mem::take(&mut state.suppressed))
+        Some(self.suppressed.swap(0, Relaxed))
     }
 }
 

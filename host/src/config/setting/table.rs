@@ -212,7 +212,7 @@ pub static SETTINGS: &[Setting] = &[
         value: "N",
         default: "256",
         section: TLS,
-        help: "TLS handshakes at once; others wait for their turn",
+        help: "TLS handshakes at once; beyond that the oldest gives way",
         repeat: Repeat::Once,
         set: |config, text| store(&mut config.net.tls.handshakes_max, count(text, 1..=CONNECTIONS_MAX)),
     },
