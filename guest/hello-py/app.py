@@ -5,7 +5,7 @@ Claim: a component that carries a whole interpreter is served like any other.
 
 from componentize_py_types import Ok
 from wit_world import exports
-from wit_world.imports.types import (
+from wit_world.imports.wasi_http_types import (
     Fields,
     IncomingRequest,
     OutgoingBody,

@@ -47,6 +47,11 @@ impl Workspace {
         self.target.join("guests")
     }
 
+    /// Where programs go that only tests start, with the directories of a system below.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.target.join("tools")
+    }
+
     /// Where the tools that build `language` are installed and work.
     pub(crate) fn build(&self, language: &str) -> PathBuf {
         self.target.join("guests-build").join(language)

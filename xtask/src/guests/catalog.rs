@@ -39,12 +39,12 @@ impl fmt::Display for Language {
 pub(crate) enum Source {
     /// A package of the workspace `guest/`, of the guest's name.
     RustPackage,
-    /// An example of the package `behaviours`, of the guest's name.
-    RustBehaviour,
+    /// An example of this package, one of [`BEHAVIOURS`], of the guest's name.
+    RustBehaviour { package: &'static str },
     /// This module in the directory of the guest's name.
     JavaScript { module: &'static str },
-    /// This module in the directory of the guest's name.
-    Python { module: &'static str },
+    /// This module in the directory of the guest's name, built for this world.
+    Python { module: &'static str, world: &'static str },
 }
 
 /// One guest. It becomes the component `NAME.wasm`.
@@ -56,7 +56,7 @@ pub(crate) struct Guest {
 impl Guest {
     pub(crate) fn language(&self) -> Language {
         match self.source {
-            Source::RustPackage | Source::RustBehaviour => Language::Rust,
+            Source::RustPackage | Source::RustBehaviour { .. } => Language::Rust,
             Source::JavaScript { .. } => Language::JavaScript,
             Source::Python { .. } => Language::Python,
         }
@@ -69,34 +69,38 @@ impl Guest {
 }
 
 /// The guests that are not behaviours.
-const GUESTS: [(&str, Source); 4] = [
+const GUESTS: [(&str, Source); 12] = [
+    ("auth", Source::RustPackage),
+    ("auth3", Source::RustPackage),
+    ("compute", Source::RustPackage),
+    ("conform", Source::RustPackage),
+    ("conform3", Source::RustPackage),
     ("hello", Source::RustPackage),
+    ("hello3", Source::RustPackage),
+    ("report", Source::RustPackage),
     ("welcome", Source::RustPackage),
     ("hello-js", Source::JavaScript { module: "hello.js" }),
-    ("hello-py", Source::Python { module: "app" }),
+    ("hello-py", Source::Python { module: "app", world: "handler" }),
+    ("hello-py3", Source::Python { module: "app", world: "wasi:http/service@0.3.0" }),
 ];
+
+/// The packages of behaviours: for WASI 0.2 and for 0.3.
+const BEHAVIOURS: [&str; 2] = ["behaviours", "behaviours3"];
 
 /// All guests.
 pub(crate) struct Catalog(Vec<Guest>);
 
 impl Catalog {
-    /// Reads which behaviours there are: every file in their directory is one.
+    /// Reads which behaviours there are: every file in their directories is one.
     ///
     /// # Errors
     ///
-    /// Where the directory cannot be read.
+    /// Where a directory cannot be read.
     pub(crate) fn read(workspace: &Workspace) -> Result<Self> {
-        let behaviours = workspace.guest().join("behaviours/examples");
-        let entries = fs::read_dir(&behaviours)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .with_context(|| format!("reading the behaviours in {}", behaviours.display()))?;
-        let behaviours = entries.iter().filter_map(|entry| {
-            let file = entry.file_name().into_string().ok()?;
-            let name = file.strip_suffix(".rs")?.to_owned();
-            Some(Guest { name, source: Source::RustBehaviour })
-        });
-        let others = GUESTS.map(|(name, source)| Guest { name: name.to_owned(), source });
-        let mut guests: Vec<_> = behaviours.chain(others).collect();
+        let mut guests: Vec<_> = GUESTS.map(|(name, source)| Guest { name: name.to_owned(), source }).into();
+        for package in BEHAVIOURS {
+            guests.extend(behaviours(workspace, package)?);
+        }
         guests.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self(guests))
     }
@@ -115,6 +119,18 @@ impl Catalog {
         }
         Ok(self.0.iter().filter(|guest| names.is_empty() || names.contains(&guest.name)).collect())
     }
+}
+
+fn behaviours(workspace: &Workspace, package: &'static str) -> Result<Vec<Guest>> {
+    let directory = workspace.guest().join(package).join("examples");
+    let entries = fs::read_dir(&directory)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("reading the behaviours in {}", directory.display()))?;
+    let names = entries.iter().filter_map(|entry| {
+        let file = entry.file_name().into_string().ok()?;
+        Some(file.strip_suffix(".rs")?.to_owned())
+    });
+    Ok(names.map(|name| Guest { name, source: Source::RustBehaviour { package } }).collect())
 }
 
 #[cfg(test)]
@@ -139,14 +155,21 @@ mod tests {
     #[test]
     fn every_guest_is_declared_and_documented() {
         let workspace = Workspace::find().expect("workspace");
-        let read = |path| fs::read_to_string(workspace.guest().join(path)).expect(path);
-        let (readme, manifest) = (read("README.md"), read("behaviours/Cargo.toml"));
+        let read = |path: String| fs::read_to_string(workspace.guest().join(&path)).expect(&path);
+        let readme = read("README.md".to_owned());
+        let manifests = BEHAVIOURS.map(|package| (package, read(format!("{package}/Cargo.toml"))));
         for guest in Catalog::read(&workspace).expect("catalog").0 {
             let Guest { name, source } = guest;
             let row = [format!("| `{name}` |"), format!("| [`{name}`](")];
             assert!(row.iter().any(|row| readme.contains(row)), "guest/README.md has no row for {name}");
-            let declared = manifest.contains(&format!("name = \"{name}\"\ncrate-type"));
-            assert_eq!(declared, source == Source::RustBehaviour, "behaviours/Cargo.toml: {name}");
+            for (package, manifest) in &manifests {
+                let declared = manifest.contains(&format!("name = \"{name}\"\ncrate-type"));
+                assert_eq!(
+                    declared,
+                    source == Source::RustBehaviour { package },
+                    "{package}/Cargo.toml: {name}"
+                );
+            }
         }
     }
 }

@@ -31,14 +31,14 @@ const BUILD_BOUND: Duration = Duration::from_secs(10 * 60);
 pub(super) fn build(workspace: &Workspace, guests: &[&Guest]) -> Result<Built> {
     let mut changed = 0;
     for guest in guests {
-        if let Source::Python { module } = guest.source {
-            changed += usize::from(build_one(workspace, guest, module)?);
+        if let Source::Python { module, world } = guest.source {
+            changed += usize::from(build_one(workspace, guest, module, world)?);
         }
     }
     Ok(Built { changed, total: guests.len() })
 }
 
-fn build_one(workspace: &Workspace, guest: &Guest, module: &str) -> Result<bool> {
+fn build_one(workspace: &Workspace, guest: &Guest, module: &str, world: &str) -> Result<bool> {
     let sources = workspace.guest().join(&guest.name);
     let work = workspace.build(&guest.name);
     let component = workspace.components().join(guest.file());
@@ -58,7 +58,7 @@ fn build_one(workspace: &Workspace, guest: &Guest, module: &str) -> Result<bool>
     place::place(&sources.join(&source), &app.join(&source))?;
     let mut componentize = Command::new(tool);
     componentize
-        .args(["--quiet", "--world", "handler", "--wit-path"])
+        .args(["--quiet", "--world", world, "--wit-path"])
         .arg(workspace.wit())
         .args(["componentize", module, "--output"])
         .arg(&fresh)

@@ -36,9 +36,9 @@ pub(super) fn build(workspace: &Workspace, guests: &[&Guest], choice: Choice) ->
         .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, &toolchain)?.join("\x1f"))
         .arg("--lib");
     for guest in guests {
-        match guest.source == Source::RustBehaviour {
-            true => cargo.args(["--package", "behaviours", "--example", &guest.name]),
-            false => cargo.args(["--package", &guest.name]),
+        match behaviours_of(guest) {
+            Some(package) => cargo.args(["--package", package, "--example", &guest.name]),
+            None => cargo.args(["--package", &guest.name]),
         };
     }
     run(&mut cargo, BUILD_BOUND).with_context(|| format!("compiling with {}", toolchain.name))?;
@@ -56,9 +56,17 @@ pub(super) fn build(workspace: &Workspace, guests: &[&Guest], choice: Choice) ->
 fn artifact(guest: &Guest) -> PathBuf {
     // A library's file is named after the crate, and a crate's name has no dashes.
     let file = format!("{}.wasm", guest.name.replace('-', "_"));
-    match guest.source == Source::RustBehaviour {
-        true => Path::new("examples").join(file),
-        false => PathBuf::from(file),
+    match behaviours_of(guest) {
+        Some(_) => Path::new("examples").join(file),
+        None => PathBuf::from(file),
+    }
+}
+
+/// The package of behaviours that `guest` is in, if it is one.
+fn behaviours_of(guest: &Guest) -> Option<&'static str> {
+    match guest.source {
+        Source::RustBehaviour { package } => Some(package),
+        Source::RustPackage | Source::JavaScript { .. } | Source::Python { .. } => None,
     }
 }
 
