@@ -7,13 +7,21 @@
 mod clients;
 #[path = "isolation/clock.rs"]
 mod clock;
+#[path = "isolation/compiler.rs"]
+mod compiler;
+#[path = "isolation/compiling.rs"]
+mod compiling;
 mod harness;
 #[path = "isolation/instances.rs"]
 mod instances;
+#[path = "isolation/languages.rs"]
+mod languages;
 #[path = "isolation/memory.rs"]
 mod memory;
 #[path = "isolation/overload.rs"]
 mod overload;
+#[path = "isolation/sharing.rs"]
+mod sharing;
 #[path = "isolation/storms.rs"]
 mod storms;
 #[path = "isolation/threads.rs"]

@@ -19,8 +19,12 @@ mod cli;
 mod components;
 #[path = "serving/config.rs"]
 mod config;
+#[path = "serving/conformance.rs"]
+mod conformance;
 #[path = "serving/cuts.rs"]
 mod cuts;
+#[path = "serving/deployments.rs"]
+mod deployments;
 #[path = "serving/floods.rs"]
 mod floods;
 #[path = "serving/grants.rs"]
@@ -39,18 +43,34 @@ mod malformed;
 mod memory;
 #[path = "serving/metrics.rs"]
 mod metrics;
+#[path = "serving/middleware.rs"]
+mod middleware;
 #[path = "serving/outbound.rs"]
 mod outbound;
+#[path = "serving/p3.rs"]
+mod p3;
 #[path = "serving/patience.rs"]
 mod patience;
 #[path = "serving/proxies.rs"]
 mod proxies;
+#[path = "serving/registries.rs"]
+mod registries;
+#[path = "serving/registry_faults.rs"]
+mod registry_faults;
+#[path = "serving/registry_logins.rs"]
+mod registry_logins;
 #[path = "serving/requests.rs"]
 mod requests;
 #[path = "serving/responses.rs"]
 mod responses;
+#[path = "serving/reuse.rs"]
+mod reuse;
+#[path = "serving/routing.rs"]
+mod routing;
 #[path = "serving/shutdown.rs"]
 mod shutdown;
+#[path = "serving/signatures.rs"]
+mod signatures;
 #[path = "serving/tls.rs"]
 mod tls;
 #[path = "serving/welcome.rs"]

@@ -128,12 +128,18 @@ reasons! {
     /// The host is shutting down.
     Draining = "draining", SERVICE_UNAVAILABLE, "destination_unavailable",
         "The server is shutting down.";
+    /// The handler is paused (`wasm-host pause`).
+    Paused = "paused", SERVICE_UNAVAILABLE, "destination_unavailable",
+        "The handler is paused.";
     /// The host itself panicked while it served this request.
     HostPanic = "host_panic", INTERNAL_SERVER_ERROR, "proxy_internal_error",
         "The server failed while handling the request.";
     /// The executor thread that held the request died.
     ExecutorLost = "executor_lost", INTERNAL_SERVER_ERROR, "proxy_internal_error",
         "The server lost the thread that handled the request.";
+    /// The instance that the request shared with others went down for another one's fault.
+    InstanceLost = "instance_lost", INTERNAL_SERVER_ERROR, "http_response_incomplete",
+        "The handler's instance was lost to another request.";
     /// The handler could not be started.
     InstantiationFailed = "instantiation_failed", INTERNAL_SERVER_ERROR, "proxy_internal_error",
         "The handler could not be started.";
@@ -228,7 +234,7 @@ impl Reason {
             | Self::PoolExhausted
             | Self::TooManyConnections => Some(1),
             Self::TooManyAttempts => Some(60),
-            Self::TooManyStreams | Self::MemoryPressure | Self::Draining => Some(5),
+            Self::TooManyStreams | Self::MemoryPressure | Self::Draining | Self::Paused => Some(5),
             Self::NoRoute
             | Self::BadRequest
             | Self::NotImplemented
@@ -238,6 +244,7 @@ impl Reason {
             | Self::BodyTimeout
             | Self::HostPanic
             | Self::ExecutorLost
+            | Self::InstanceLost
             | Self::InstantiationFailed
             | Self::GuestTrap
             | Self::GuestExit
@@ -262,6 +269,56 @@ impl Reason {
             | Self::Forbidden
             | Self::WriteTimeout
             | Self::ClientGone => None,
+        }
+    }
+
+    /// Whether the handler is to blame: the measure of a version that is tried.
+    pub const fn blames_handler(self) -> bool {
+        match self {
+            Self::InstantiationFailed
+            | Self::GuestTrap
+            | Self::GuestExit
+            | Self::GuestError
+            | Self::GuestNoResponse
+            | Self::GuestBadResponse
+            | Self::MemoryLimit
+            | Self::HostcallLimit
+            | Self::HandleLimit
+            | Self::FieldsLimit
+            | Self::GuestTimeout
+            | Self::CpuLimit
+            | Self::FuelExhausted
+            | Self::PostReturnTimeout
+            | Self::BodyMismatch
+            | Self::BodyUnfinished => true,
+            Self::NoRoute
+            | Self::BadRequest
+            | Self::NotImplemented
+            | Self::UriTooLong
+            | Self::HeadersTooLarge
+            | Self::BodyTooLarge
+            | Self::BodyTimeout
+            | Self::RateLimited
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::PoolExhausted
+            | Self::TooManyStreams
+            | Self::TooManyConnections
+            | Self::MemoryPressure
+            | Self::Draining
+            | Self::Paused
+            | Self::HostPanic
+            | Self::ExecutorLost
+            | Self::InstanceLost
+            | Self::Killed
+            | Self::NotFound
+            | Self::NoSuchJob
+            | Self::MethodNotAllowed
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::TooManyAttempts
+            | Self::WriteTimeout
+            | Self::ClientGone => false,
         }
     }
 }

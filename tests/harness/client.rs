@@ -91,6 +91,7 @@ impl Client {
     ) -> Result<Answer, String> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .proxy(None)
             .max_redirects(0)
             .timeout_global(Some(SOON))
             .allow_non_standard_methods(true)

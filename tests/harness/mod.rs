@@ -8,11 +8,13 @@
     reason = "each test target uses its own part of the harness"
 )]
 
+pub mod bombs;
 mod client;
 mod connection;
 pub mod frames;
 mod h2;
 mod process;
+pub mod registry;
 mod server;
 pub mod tls;
 mod witness;
@@ -21,7 +23,7 @@ pub use self::h2::{H2, Sent};
 pub use client::{Answer, Client};
 pub use connection::Connection;
 pub use frames::{Frame, Frames, head, kind, literal};
-pub use process::{Holdings, ThreadUse};
+pub use process::{ChildProcess, Holdings, ThreadUse};
 pub use server::{Log, Server, command, component, guest, run, workspace};
 pub use witness::{Testimony, Witness};
 

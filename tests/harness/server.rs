@@ -1,7 +1,7 @@
 //! The real binary, started on a free port and stopped with the test.
 
 use super::{Client, Holdings, eventually};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -31,7 +31,10 @@ pub fn component(name: &str) -> String {
     let bytes = wat::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", text.display()));
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let path = directory.join(format!("{name}-{}.wasm", std::process::id()));
-    std::fs::write(&path, bytes).expect("temporary directory");
+    // Tests beside this one want the same file, and none of them is to see a part of it.
+    let mut whole = tempfile::NamedTempFile::new_in(&directory).expect("temporary directory");
+    whole.write_all(&bytes).expect("temporary directory");
+    whole.persist(&path).expect("temporary directory");
     path.into_os_string().into_string().expect("target directory: UTF-8")
 }
 
@@ -48,10 +51,18 @@ pub fn command() -> Command {
             command.env_remove(name);
         }
     }
+    // Nor does a proxy of whoever runs the tests stand between the host and its registries.
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        command.env_remove(name).env_remove(name.to_ascii_lowercase());
+    }
     // No file of the tree the tests run in is picked up by accident.
     command.current_dir(env!("CARGO_TARGET_TMPDIR"));
     // Hosts that run side by side would all want the one usual address: `--admin` asks for another.
     command.env("WASM_HOST_ADMIN", "off");
+    // What somebody has deployed on this machine is none of the tests' business.
+    command.env("WASM_HOST_STATE", "off");
+    // Nor are the registries that somebody has logged in to.
+    command.env("DOCKER_CONFIG", "/nonexistent");
     command
 }
 

@@ -160,13 +160,15 @@ fn pinned_threads_have_one_core_each() {
     let _alone = alone();
     let trial = Trial::begin(&guest("mixed"), &["--pin-threads", "on"]);
     trial.get("/").assert_ok();
-    let threads = ThreadUse::of(trial.server.pid());
     for shard in 0..THREADS {
         let own =
             |name: &str| ["fresh-", "busy-", "hog-"].iter().any(|class| name == format!("{class}{shard}"));
-        let cores: BTreeSet<_> = threads.iter().filter(|t| own(&t.name)).map(|t| &t.cores).collect();
-        assert_eq!(cores.len(), 1, "{threads:?}");
-        assert!(cores.iter().all(|core| core.parse::<usize>().is_ok()), "one core: {cores:?}");
+        // A thread pins itself once it is given a core for the first time.
+        eventually("the threads of a shard on one core", || {
+            let threads = ThreadUse::of(trial.server.pid());
+            let cores: BTreeSet<_> = threads.iter().filter(|t| own(&t.name)).map(|t| &t.cores).collect();
+            cores.len() == 1 && cores.iter().all(|core| core.parse::<usize>().is_ok())
+        });
     }
     trial.end();
 }

@@ -27,7 +27,7 @@ fn check_timeout(name: &str, component: &str, path: &str) {
 #[test]
 fn looping_sleeping_and_never_ready_guests_time_out_on_time_under_health_probes() {
     let _alone = alone();
-    for name in ["spin", "sleep", "never-ready"] {
+    for name in ["spin", "sleep", "never-ready", "spin3", "sleep3"] {
         let trial = Trial::begin(&guest(name), &["--timeout", "2s"]);
         let answer = trial.get("/");
         println!("{name}: {} after {:.3?} of 2s", answer.status, answer.took);

@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Files with one bit flipped, each of which is a start of the binary.
@@ -81,47 +80,12 @@ impl Numbers {
 }
 
 #[test]
-fn hello_of_every_language_answers() {
-    for name in ["hello", "hello-js", "hello-py"] {
-        let server = Server::start(&guest(name), &[]);
-        for path in ["/", "/world?q=1"] {
-            let answer = server.client().get(path);
-            assert_eq!(answer.assert_ok().text().trim_end(), format!("Hello from {path}"), "{name}");
-        }
-        println!("{name}: {:?} for a request", server.client().get("/").took);
-        server.stop();
-    }
-}
-
-#[test]
 fn component_that_imports_the_environment_answers() {
     let bytes = std::fs::read(guest("env")).expect("guest");
     let import = b"wasi:cli/environment@0.2";
     assert!(bytes.windows(import.len()).any(|window| window == import), "the import this is about");
     let server = Server::start(&guest("env"), &[]);
     assert!(server.client().get("/").assert_ok().text().starts_with("environment 0\narguments 0\n"));
-}
-
-/// A start of a component with its whole engine in it, until the first line.
-fn start_of_javascript(cache: &Path) -> Duration {
-    let began = Instant::now();
-    let cache = cache.to_str().expect("UTF-8");
-    let server = Server::start(&guest("hello-js"), &["--cache", cache]);
-    let took = began.elapsed();
-    server.client().get("/").assert_ok();
-    server.stop();
-    took
-}
-
-#[test]
-fn second_start_of_javascript_takes_less_than_a_second() {
-    let cache = tempfile::tempdir().expect("temporary directory");
-    let cold = start_of_javascript(cache.path());
-    // The best of three, as other tests compile beside this one.
-    let warm = (0..3).map(|_| start_of_javascript(cache.path())).min().expect("three starts");
-    println!("start of hello-js: {cold:?} without a cache, {warm:?} with it");
-    assert!(warm < Duration::from_secs(1), "{warm:?}");
-    assert!(warm < cold, "{warm:?} {cold:?}");
 }
 
 #[test]

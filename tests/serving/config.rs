@@ -100,7 +100,8 @@ fn broken_line_does_not_hide_the_other_mistakes() {
 #[test]
 fn no_layer_accepts_nonsense_for_any_setting() {
     // Any text names a directory or a file, and variables are the handler's own affair.
-    let free = ["cache", "env", "tls-cert", "tls-key", "tls-client-ca"];
+    let free =
+        ["cache", "env", "middleware", "require-signature", "state", "tls-cert", "tls-key", "tls-client-ca"];
     let checked = || SETTINGS.iter().filter(|setting| !free.contains(&setting.name));
     let nonsense = "no sense!";
     let mut from_environment = command();

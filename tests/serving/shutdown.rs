@@ -253,8 +253,8 @@ fn late_requests_on_a_kept_connection_answer_503() {
 /// Row 100: light and heavy requests, streams, uploads and kept connections, all at once.
 #[test]
 fn sigterm_under_mixed_load_loses_no_request() {
-    let settings = ["--drain-timeout", "20s", "--queue-timeout", "20s", "--instances", "8"];
-    let mut server = Server::start(&guest("sleep"), &settings);
+    let settings = ["--drain-timeout", "60s", "--queue-timeout", "20s", "--instances", "16"];
+    let mut server = Server::start(&guest("crowd"), &settings);
     let client = server.client();
     let stop = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..12)
@@ -269,7 +269,7 @@ fn sigterm_under_mixed_load_loses_no_request() {
                     let mut connection = Connection::over(stream);
                     for request in 0..=number % 3 {
                         let first = request == 0;
-                        let sent = connection.send("GET /?ms=0 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+                        let sent = connection.send("GET /hello HTTP/1.1\r\nHost: a.example\r\n\r\n");
                         match connection.answer() {
                             Some(answer) if answer.status == 200 && !answer.broken => {
                                 whole += 1;
@@ -288,10 +288,30 @@ fn sigterm_under_mixed_load_loses_no_request() {
             })
         })
         .collect();
-    let heavy: Vec<_> = (0..4).map(|_| client.get_later("/?ms=1500")).collect();
-    eventually("the host at work", || server.live_instances() >= 4);
+    let heavy: Vec<_> = (0..4).map(|_| client.get_later("/sleep?ms=1500")).collect();
+    let mut uploads: Vec<_> = (0..4).map(|_| Connection::open(&client)).collect();
+    for upload in &mut uploads {
+        assert!(upload.send("POST /read HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nfirst"));
+    }
+    let mut streams: Vec<_> = (0..4).map(|_| Connection::open(&client)).collect();
+    for stream in &mut streams {
+        assert!(stream.send("GET /events?ms=10 HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+        assert_eq!(stream.head_of_answer().map(|head| head.status), Some(200));
+    }
+    eventually("the host at work", || server.live_instances() >= 8);
     pause(Duration::from_millis(500));
     server.signal("TERM");
+    eventually("the listener is closed", || TcpStream::connect(client.address()).is_err());
+    for mut upload in uploads {
+        assert!(upload.send("after"));
+        let answer = upload.answer().expect("an answer to the upload");
+        assert_eq!((answer.status, answer.text()), (200, "read\n".to_owned()));
+    }
+    for mut stream in streams {
+        for _ in 0..10 {
+            assert!(!stream.chunk().expect("an event after the signal").is_empty());
+        }
+    }
     assert_eq!(server.wait().code(), Some(0));
     stop.store(true, Relaxed);
     for heavy in heavy {

@@ -4,9 +4,9 @@
 //! It is taken on the I/O threads and where permits come back, which the executor sees to on threads
 //! of normal priority: no thread that the kernel may leave stopped ever holds it.
 
-use super::HandlerKey;
 use super::permit::{Held, Kind, RequestPermit};
 use super::turnstile::{Arrival, Ticket, Turnstile};
+use super::{HandlerKey, HandlerShare};
 use crate::config::AdmissionConfig;
 use crate::outcome::{Reason, Refusal};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -52,17 +52,18 @@ impl Gate {
     }
 
     /// Lets a request in, gives it a place to wait, or refuses it.
-    pub(super) fn enter(self: &Arc<Self>, handler: HandlerKey) -> Result<Entry, Refusal> {
+    pub(super) fn enter(self: &Arc<Self>, share: HandlerShare) -> Result<Entry, Refusal> {
+        let handler = share.handler;
         let now = Instant::now();
         let mut turnstile = self.lock();
-        match turnstile.arrive(handler, now) {
+        match turnstile.arrive(share, now) {
             Arrival::Admitted => {
                 self.settle(turnstile, now);
                 Ok(Entry::Permit(RequestPermit::new(self.clone(), handler)))
             }
             Arrival::MayWait { pushed_out } => {
                 let (tx, word) = oneshot::channel();
-                let ticket = turnstile.wait(handler, tx, now);
+                let ticket = turnstile.wait(share, tx, now);
                 let pushed_out = pushed_out.map(|(other, waiter)| (turnstile.wait_of(other), waiter));
                 self.settle(turnstile, now);
                 if let Some((wait, waiter)) = pushed_out {

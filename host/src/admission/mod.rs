@@ -11,17 +11,25 @@ mod simulation;
 mod turnstile;
 
 use crate::config::AdmissionConfig;
+use crate::executor::HandlerKey;
 use crate::outcome::{Reason, Refusal};
 use gate::{Entry, Gate};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 pub use permit::{RequestPermit, StreamClaim};
 pub use pressure::{Pressure, PressureWatch};
-pub use rate::RateLimits;
+pub use rate::{HandlerRate, RateLimits};
 
-/// Names a handler to admission.
-pub type HandlerKey = u64;
+/// Whose request it is, and what that handler may have.
+#[derive(Clone, Copy, Debug)]
+pub struct HandlerShare {
+    /// The handler; those who have the same are one to admission.
+    pub handler: HandlerKey,
+    /// Its instances alive at once.
+    pub concurrency: NonZeroU32,
+}
 
 /// Gives out permits: handlers take turns, and one handler's requests come in order of arrival.
 pub struct Admission {
@@ -78,23 +86,24 @@ impl Admission {
         &self.rates
     }
 
-    /// Gives a permit to a request of `handler`, at once if one is free, else within
+    /// Gives a permit to a request of a handler, at once if one is free, else within
     /// `--queue-timeout`.
     ///
     /// Cancel safe: a dropped wait leaves the queue at once.
     ///
     /// # Errors
-    /// [`Reason::MemoryPressure`], before or after a wait. At once: [`Reason::QueueFull`], or [`Reason::QueueTimeout`] where the line is so long and so slow
-    /// that the wait would be in vain. After the wait: [`Reason::QueueTimeout`].
-    pub async fn admit(&self, handler: HandlerKey) -> Result<RequestPermit, Refusal> {
+    /// [`Reason::MemoryPressure`], before or after a wait. At once: [`Reason::QueueFull`], or
+    /// [`Reason::QueueTimeout`] where the line is so long and so slow that the wait would be in vain. After
+    /// the wait: [`Reason::QueueTimeout`].
+    pub async fn admit(&self, share: HandlerShare) -> Result<RequestPermit, Refusal> {
         self.check_pressure()?;
-        let mut place = match self.gate.enter(handler)? {
+        let mut place = match self.gate.enter(share)? {
             Entry::Permit(permit) => return Ok(permit),
             Entry::Place(place) => place,
         };
         let permit = match tokio::time::timeout(self.config.queue_timeout, &mut place.word).await {
             Ok(word) => word.expect("queue: whoever waits is told before it is forgotten")?,
-            Err(_) => return Err(self.gate.refusal(Reason::QueueTimeout, handler)),
+            Err(_) => return Err(self.gate.refusal(Reason::QueueTimeout, share.handler)),
         };
         self.check_pressure()?;
         Ok(permit)
@@ -102,6 +111,14 @@ impl Admission {
 
     fn check_pressure(&self) -> Result<(), Refusal> {
         if self.pressure.is_high() { Err(Reason::MemoryPressure.into()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+impl Admission {
+    /// Gives a permit to a request of a handler that may have what all may.
+    async fn admit_usual(&self, handler: HandlerKey) -> Result<RequestPermit, Refusal> {
+        self.admit(HandlerShare { handler, concurrency: self.config.concurrency }).await
     }
 }
 
@@ -137,8 +154,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn full_queue_answers_at_once_and_a_waiting_request_gets_the_next_permit() {
         let admission = admission(1, 1, 1);
-        let first = admission.admit(1).await.expect("room for one");
-        let (second, third, ()) = tokio::join!(biased; admission.admit(1), admission.admit(1), async {
+        let first = admission.admit_usual(1).await.expect("room for one");
+        let (second, third, ()) = tokio::join!(biased; admission.admit_usual(1), admission.admit_usual(1), async {
             assert_eq!((admission.live(), admission.queued()), (1, 1));
             drop(first);
         });
@@ -149,32 +166,45 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_wait_ends_with_the_queue_timeout_and_gives_its_place_back() {
         let admission = admission(1, 1, 1);
-        let first = admission.admit(1).await.expect("room for one");
+        let first = admission.admit_usual(1).await.expect("room for one");
         for _ in 0..3 {
-            assert_eq!(reason(admission.admit(1).await), Some(Reason::QueueTimeout));
+            assert_eq!(reason(admission.admit_usual(1).await), Some(Reason::QueueTimeout));
         }
         drop(first);
         assert_eq!(admission.live(), 0);
-        assert!(admission.admit(1).await.is_ok());
+        assert!(admission.admit_usual(1).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_handlers_own_limit_holds_below_the_hosts_and_leaves_room_for_others() {
         let admission = admission(8, 2, 0);
-        let held = (admission.admit(1).await.expect("first"), admission.admit(1).await.expect("second"));
-        assert_eq!(reason(admission.admit(1).await), Some(Reason::QueueFull));
+        let held =
+            (admission.admit_usual(1).await.expect("first"), admission.admit_usual(1).await.expect("second"));
+        assert_eq!(reason(admission.admit_usual(1).await), Some(Reason::QueueFull));
         assert_eq!(admission.live(), 2);
-        assert!(admission.admit(2).await.is_ok());
+        assert!(admission.admit_usual(2).await.is_ok());
         drop(held);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_handler_has_its_own_limit() {
+        let admission = admission(8, 8, 0);
+        let some = |n| NonZeroU32::new(n).expect("test");
+        let share = |handler, concurrency| HandlerShare { handler, concurrency: some(concurrency) };
+        let _one = admission.admit(share(1, 1)).await.expect("room for one");
+        assert_eq!(reason(admission.admit(share(1, 1)).await), Some(Reason::QueueFull));
+        let _two = (admission.admit(share(2, 2)).await, admission.admit(share(2, 2)).await);
+        assert_eq!(admission.live(), 3);
+        assert!(admission.admit(share(1, 2)).await.is_ok(), "a limit that was raised holds for the next");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_share_of_the_queue_is_all_that_one_handler_gets() {
         let admission =
             Admission::new(AdmissionConfig { queue_share_percent: 50, ..bounds(1, 1, 4) }, u32::MAX);
-        let _first = admission.admit(1).await.expect("room for one");
+        let _first = admission.admit_usual(1).await.expect("room for one");
         let (.., third, other) = tokio::join!(
-            biased; admission.admit(1), admission.admit(1), admission.admit(1), admission.admit(2)
+            biased; admission.admit_usual(1), admission.admit_usual(1), admission.admit_usual(1), admission.admit_usual(2)
         );
         assert_eq!(reason(third), Some(Reason::QueueFull));
         assert_eq!(reason(other), Some(Reason::QueueTimeout), "there was a place to wait in");
@@ -183,10 +213,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn streams_count_among_the_sandboxes_that_may_live() {
         let admission = Admission::new(bounds(2, 2, 1), 2);
-        let stream = admission.admit(1).await.expect("the first sandbox");
+        let stream = admission.admit_usual(1).await.expect("the first sandbox");
         assert!(stream.claim().take());
-        let _second = admission.admit(1).await.expect("the second sandbox");
-        let (third, ()) = tokio::join!(biased; admission.admit(1), async {
+        let _second = admission.admit_usual(1).await.expect("the second sandbox");
+        let (third, ()) = tokio::join!(biased; admission.admit_usual(1), async {
             assert_eq!((admission.live(), admission.queued()), (1, 1));
             drop(stream);
         });
@@ -196,11 +226,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stream_leaves_its_place_to_others() {
         let admission = admission(1, 1, 0);
-        let stream = admission.admit(1).await.expect("room for one");
+        let stream = admission.admit_usual(1).await.expect("room for one");
         let claim = stream.claim();
         assert!(claim.take());
         assert_eq!((admission.live(), admission.streams()), (0, 1));
-        let next = admission.admit(1).await.expect("the stream's place");
+        let next = admission.admit_usual(1).await.expect("the stream's place");
         assert!(!next.claim().take(), "one stream is all there may be");
         drop(stream);
         assert_eq!((admission.live(), admission.streams()), (1, 0));

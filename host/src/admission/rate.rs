@@ -1,20 +1,19 @@
 //! How often a client or a handler may ask: one limit for each key, in a memory that does not grow
 //! with the number of keys.
 
-use super::HandlerKey;
 use crate::config::{AdmissionConfig, Rate};
 use crate::outcome::{Quota, Reason, Refusal};
+use governor::RateLimiter;
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
-use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
-use governor::{NotUntil, RateLimiter};
+use governor::state::{InMemoryState, NotKeyed, StateStore};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Parts of a memory, each with a lock of its own, so that I/O threads seldom meet.
 const SHARDS: usize = 16;
@@ -26,40 +25,39 @@ const SHARED: usize = 64;
 /// How often keys that have rested are forgotten.
 const SWEEP_PERIOD: Duration = Duration::from_secs(5);
 
-/// The limits that are set.
+/// The limits that hold for all handlers together.
 #[derive(Default)]
 pub struct RateLimits {
     client: Option<Limit<IpAddr>>,
-    handler: Option<Limit<HandlerKey>>,
+}
+
+/// How often all clients of one handler may ask; a single atomic.
+#[derive(Debug)]
+pub struct HandlerRate {
+    rate: Rate,
+    limiter: RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>,
 }
 
 struct Limit<K: Hash + Eq + Copy, C: Clock = MonotonicClock> {
     rate: Rate,
-    name: &'static str,
     limiter: RateLimiter<K, Bounded<K>, C, NoOpMiddleware<C::Instant>>,
 }
 
 impl RateLimits {
     pub(super) fn new(config: &AdmissionConfig) -> Self {
-        Self {
-            client: config.rate_client.map(|rate| Limit::new(rate, "client", MonotonicClock)),
-            handler: config.rate_handler.map(|rate| Limit::new(rate, "handler", MonotonicClock)),
-        }
+        Self { client: config.rate_client.map(|rate| Limit::new(rate, MonotonicClock)) }
     }
 
-    /// Counts a request of `client` for `handler`.
+    /// Counts a request of `client` for the handler with this rate, if it has one.
     ///
     /// # Errors
     /// [`Reason::RateLimited`], with the limit that it exceeds and when it will not.
-    pub fn check(&self, client: IpAddr, handler: HandlerKey) -> Result<(), Refusal> {
+    pub fn check(&self, client: IpAddr, handler: Option<&HandlerRate>) -> Result<(), Refusal> {
         // The client's first: one that asks too often takes nothing from the handler's other clients.
         if let Some(limit) = &self.client {
             limit.check(network(client))?;
         }
-        if let Some(limit) = &self.handler {
-            limit.check(handler)?;
-        }
-        Ok(())
+        handler.map_or(Ok(()), HandlerRate::check)
     }
 
     /// Forgets keys that have rested, from time to time and for as long as it is polled.
@@ -69,37 +67,45 @@ impl RateLimits {
             if let Some(limit) = &self.client {
                 limit.limiter.retain_recent();
             }
-            if let Some(limit) = &self.handler {
-                limit.limiter.retain_recent();
-            }
         }
     }
 }
 
+impl HandlerRate {
+    /// A limit of its own for one handler.
+    pub fn new(rate: Rate) -> Self {
+        Self { rate, limiter: RateLimiter::direct_with_clock(quota(rate), MonotonicClock) }
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        let now = || self.limiter.clock().now();
+        self.limiter.check().map_err(|until| refusal("handler", self.rate, until.wait_time_from(now())))
+    }
+}
+
 impl<K: Hash + Eq + Copy, C: Clock> Limit<K, C> {
-    fn new(rate: Rate, name: &'static str, clock: C) -> Self {
-        let interval = rate.period / rate.count.get();
-        let quota =
-            governor::Quota::with_period(interval).expect("rates: an interval is a microsecond at least");
-        let limiter = RateLimiter::new(quota.allow_burst(rate.burst), Bounded::default(), clock);
-        Self { rate, name, limiter }
+    fn new(rate: Rate, clock: C) -> Self {
+        Self { rate, limiter: RateLimiter::new(quota(rate), Bounded::default(), clock) }
     }
 
     fn check(&self, key: K) -> Result<(), Refusal> {
-        self.limiter.check_key(&key).map_err(|until| self.refusal(&until))
+        let now = || self.limiter.clock().now();
+        self.limiter
+            .check_key(&key)
+            .map_err(|until| refusal("client", self.rate, until.wait_time_from(now())))
     }
+}
 
-    fn refusal(&self, until: &NotUntil<C::Instant>) -> Refusal {
-        let wait = until.wait_time_from(self.limiter.clock().now());
-        let seconds = u32::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX).max(1);
-        let quota = Quota {
-            name: self.name,
-            count: self.rate.count.get(),
-            window_s: self.rate.period.as_secs(),
-            reset_s: seconds,
-        };
-        Refusal { reason: Reason::RateLimited, retry_after_s: Some(seconds), quota: Some(quota) }
-    }
+fn quota(rate: Rate) -> governor::Quota {
+    let interval = rate.period / rate.count.get();
+    let quota = governor::Quota::with_period(interval).expect("rates: an interval is a microsecond at least");
+    quota.allow_burst(rate.burst)
+}
+
+fn refusal(name: &'static str, rate: Rate, wait: Duration) -> Refusal {
+    let seconds = u32::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX).max(1);
+    let quota = Quota { name, count: rate.count.get(), window_s: rate.period.as_secs(), reset_s: seconds };
+    Refusal { reason: Reason::RateLimited, retry_after_s: Some(seconds), quota: Some(quota) }
 }
 
 /// What one client has: an IPv4 address, or the /64 that a site is given at least (RFC 6177).
@@ -194,7 +200,7 @@ mod tests {
         let some = |n| NonZeroU32::new(n).expect("not zero");
         let rate = Rate { count: some(count), period: Duration::from_secs(1), burst: some(burst) };
         let clock = FakeRelativeClock::default();
-        (Limit::new(rate, "client", clock.clone()), clock)
+        (Limit::new(rate, clock.clone()), clock)
     }
 
     #[test]
@@ -211,6 +217,16 @@ mod tests {
         clock.advance(Duration::from_millis(100));
         assert_eq!(limit.check(1), Ok(()));
         assert!(limit.check(1).is_err());
+    }
+
+    #[test]
+    fn a_handlers_rate_is_its_own() {
+        let once = Rate { count: NonZeroU32::MIN, period: Duration::from_secs(3600), burst: NonZeroU32::MIN };
+        let (one, other) = (HandlerRate::new(once), HandlerRate::new(once));
+        assert_eq!(one.check(), Ok(()));
+        let refused = one.check().expect_err("the second in an hour");
+        assert_eq!(refused.quota.map(|quota| (quota.name, quota.window_s)), Some(("handler", 3600)));
+        assert_eq!(other.check(), Ok(()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! step by step, and the whole of admission on paused time. A failure prints its seed.
 
 use super::turnstile::{Arrival, Turnstile};
-use super::{Admission, HandlerKey};
+use super::{Admission, HandlerKey, HandlerShare};
 use crate::config::AdmissionConfig;
 use crate::outcome::Reason;
 use std::cell::RefCell;
@@ -60,6 +60,7 @@ fn turnstile_keeps_its_bounds_its_order_and_its_turns() {
         let mut random = Random(seed);
         let bounds = random.bounds();
         println!("seed {seed}: {bounds:?}");
+        let share = |handler| HandlerShare { handler, concurrency: bounds.concurrency };
         let mut now = Instant::now();
         // More often than not there is room for all.
         let alive_max = 1 + u32::try_from(random.below(16)).expect("small");
@@ -73,7 +74,7 @@ fn turnstile_keeps_its_bounds_its_order_and_its_turns() {
                 (count > 0).then(|| random.below(count) as usize)
             };
             match random.below(8) {
-                0..=3 => match turnstile.arrive(handler, now) {
+                0..=3 => match turnstile.arrive(share(handler), now) {
                     Arrival::Admitted => {
                         assert!(seen.waiting.get(&handler).is_none_or(Vec::is_empty), "overtaken");
                         seen.live.push(handler);
@@ -84,7 +85,7 @@ fn turnstile_keeps_its_bounds_its_order_and_its_turns() {
                             assert_eq!(line.pop().map(|(waiter, _)| waiter), Some(waiter), "the youngest");
                             assert_ne!(other, handler);
                         }
-                        let ticket = turnstile.wait(handler, request, now);
+                        let ticket = turnstile.wait(share(handler), request, now);
                         seen.waiting.entry(handler).or_default().push((request, ticket));
                     }
                     Arrival::Refused(Reason::QueueFull) => {
@@ -155,19 +156,20 @@ fn a_handler_that_fills_the_queue_makes_room_for_another() {
         rate_client: None,
         rate_handler: None,
     };
+    let share = |handler| HandlerShare { handler, concurrency: bounds.concurrency };
     let now = Instant::now();
     let mut turnstile = Turnstile::new(bounds, u32::MAX);
-    assert_eq!(turnstile.arrive(1, now), Arrival::Admitted);
+    assert_eq!(turnstile.arrive(share(1), now), Arrival::Admitted);
     for waiter in 0..4 {
-        assert_eq!(turnstile.arrive(1, now), Arrival::MayWait { pushed_out: None });
-        turnstile.wait(1, waiter, now);
+        assert_eq!(turnstile.arrive(share(1), now), Arrival::MayWait { pushed_out: None });
+        turnstile.wait(share(1), waiter, now);
     }
-    assert_eq!(turnstile.arrive(1, now), Arrival::Refused(Reason::QueueFull));
+    assert_eq!(turnstile.arrive(share(1), now), Arrival::Refused(Reason::QueueFull));
     for (waiter, pushed_out) in [(4, 3), (5, 2)] {
-        assert_eq!(turnstile.arrive(2, now), Arrival::MayWait { pushed_out: Some((1, pushed_out)) });
-        turnstile.wait(2, waiter, now);
+        assert_eq!(turnstile.arrive(share(2), now), Arrival::MayWait { pushed_out: Some((1, pushed_out)) });
+        turnstile.wait(share(2), waiter, now);
     }
-    assert_eq!(turnstile.arrive(2, now), Arrival::Refused(Reason::QueueFull), "both have as much");
+    assert_eq!(turnstile.arrive(share(2), now), Arrival::Refused(Reason::QueueFull), "both have as much");
     turnstile.assert_sound();
     let mut last = 1;
     for expected in [(1, 0), (2, 4), (1, 1), (2, 5)] {
@@ -202,7 +204,7 @@ fn every_permit_returns_and_nobody_waits_longer_than_allowed() {
                 let streams = random.below(8) == 0;
                 clients.push(tokio::task::spawn_local(async move {
                     let began = Instant::now();
-                    let Ok(admitted) = timeout(patience, entrance.admit(handler)).await else { return };
+                    let Ok(admitted) = timeout(patience, entrance.admit_usual(handler)).await else { return };
                     waits.borrow_mut().push(began.elapsed());
                     let Ok(permit) = admitted else { return };
                     if streams && permit.claim().take() {
@@ -219,7 +221,7 @@ fn every_permit_returns_and_nobody_waits_longer_than_allowed() {
             assert_eq!((admission.live(), admission.streams(), admission.queued()), (0, 0, 0));
             let longest = waits.borrow().iter().max().copied().expect("somebody was told");
             assert!(longest <= bounds.queue_timeout, "{longest:?} of {:?}", bounds.queue_timeout);
-            let all = (0..bounds.concurrency.get()).map(|_| admission.admit(9));
+            let all = (0..bounds.concurrency.get()).map(|_| admission.admit_usual(9));
             for permit in all.collect::<Vec<_>>() {
                 std::mem::forget(permit.await.expect("every permit is back"));
             }
@@ -265,7 +267,7 @@ async fn flood(arrivals_per_s: u32, handlers: u64) -> Flood {
         let (admission, waits) = (admission.clone(), waits.clone());
         clients.push(tokio::task::spawn_local(async move {
             let arrived = Instant::now();
-            let admitted = admission.admit(u64::from(arrival) % handlers).await;
+            let admitted = admission.admit_usual(u64::from(arrival) % handlers).await;
             let wait = arrived.elapsed();
             match admitted {
                 Ok(_permit) => {

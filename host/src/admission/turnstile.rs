@@ -2,8 +2,8 @@
 //! its own. Every call takes a time that does not grow with the line, but for a place taken from
 //! another handler's line, which looks at each line once.
 
-use super::HandlerKey;
 use super::pace::Pace;
+use super::{HandlerKey, HandlerShare};
 use crate::config::AdmissionConfig;
 use crate::outcome::Reason;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -20,6 +20,8 @@ pub(super) type Ticket = u64;
 #[derive(Debug)]
 struct Line<W> {
     live: u32,
+    /// How many may live at once, as who came last was told.
+    concurrency: u32,
     waiting: BTreeMap<Ticket, W>,
     /// Has a place in the ring, which may have outlived its waiting.
     in_ring: bool,
@@ -91,21 +93,23 @@ impl<W> Turnstile<W> {
         line.pace.time_for(line.waiting.len() + 1)
     }
 
-    /// Lets a request of `handler` in, or tells it what to do instead.
-    pub(super) fn arrive(&mut self, handler: HandlerKey, now: Instant) -> Arrival<W> {
+    /// Lets a request of a handler in, or tells it what to do instead.
+    pub(super) fn arrive(&mut self, share: HandlerShare, now: Instant) -> Arrival<W> {
         let room = self.has_room();
-        let line = self.lines.entry(handler).or_insert_with(|| Line::new(now));
+        let (queue_share, queue_timeout) = (self.bounds.queue_share(), self.bounds.queue_timeout);
+        let handler = share.handler;
+        let line = self.line(share, now);
         // Free permits are never left to those who wait, so there is nobody to be overtaken.
-        if room && line.live < self.bounds.concurrency.get() {
+        if room && line.live < line.concurrency {
             line.live += 1;
             self.live += 1;
             return Arrival::Admitted;
         }
         let length = line.waiting.len();
         line.pace.pass(now, length > 0);
-        let arrival = if length >= self.bounds.queue_share() {
+        let arrival = if length >= queue_share {
             Arrival::Refused(Reason::QueueFull)
-        } else if line.too_long_for(self.bounds.queue_timeout) {
+        } else if line.too_long_for(queue_timeout) {
             Arrival::Refused(Reason::QueueTimeout)
         } else if self.queued < self.bounds.queue_max as usize {
             Arrival::MayWait { pushed_out: None }
@@ -120,14 +124,14 @@ impl<W> Turnstile<W> {
     }
 
     /// Puts a request that may wait at the end of its handler's line.
-    pub(super) fn wait(&mut self, handler: HandlerKey, waiter: W, now: Instant) -> Ticket {
+    pub(super) fn wait(&mut self, share: HandlerShare, waiter: W, now: Instant) -> Ticket {
         let ticket = self.tickets;
         self.tickets += 1;
-        let line = self.lines.entry(handler).or_insert_with(|| Line::new(now));
+        let line = self.line(share, now);
         line.pace.pass(now, !line.waiting.is_empty());
         line.waiting.insert(ticket, waiter);
         self.queued += 1;
-        self.enlist(handler);
+        self.enlist(share.handler);
         ticket
     }
 
@@ -149,7 +153,7 @@ impl<W> Turnstile<W> {
             let Some(line) = self.lines.get_mut(&handler) else { continue };
             line.in_ring = false;
             line.pace.pass(now, !line.waiting.is_empty());
-            if line.live < self.bounds.concurrency.get()
+            if line.live < line.concurrency
                 && let Some((_, waiter)) = line.waiting.pop_first()
             {
                 line.live += 1;
@@ -189,6 +193,12 @@ impl<W> Turnstile<W> {
         self.streams -= 1;
     }
 
+    fn line(&mut self, share: HandlerShare, now: Instant) -> &mut Line<W> {
+        let line = self.lines.entry(share.handler).or_insert_with(|| Line::new(now));
+        line.concurrency = share.concurrency.get();
+        line
+    }
+
     fn has_room(&self) -> bool {
         self.live < self.bounds.instances.get() && self.live + self.streams < self.alive_max
     }
@@ -199,7 +209,7 @@ impl<W> Turnstile<W> {
         if let Some(line) = self.lines.get_mut(&handler)
             && !line.in_ring
             && !line.waiting.is_empty()
-            && line.live < self.bounds.concurrency.get()
+            && line.live < line.concurrency
         {
             line.in_ring = true;
             self.ring.push_back(handler);
@@ -226,7 +236,7 @@ impl<W> Turnstile<W> {
 
 impl<W> Line<W> {
     fn new(now: Instant) -> Self {
-        Self { live: 0, waiting: BTreeMap::new(), in_ring: false, pace: Pace::new(now) }
+        Self { live: 0, concurrency: 0, waiting: BTreeMap::new(), in_ring: false, pace: Pace::new(now) }
     }
 
     fn is_idle(&self) -> bool {
@@ -254,10 +264,10 @@ impl<W> Turnstile<W> {
         assert_eq!(self.queued, self.lines.values().map(|line| line.waiting.len()).sum::<usize>());
         assert_eq!(self.ring.len(), self.lines.values().filter(|line| line.in_ring).count());
         for (handler, line) in &self.lines {
-            assert!(line.live <= bounds.concurrency.get(), "{handler}");
+            assert!(line.live <= line.concurrency, "{handler}");
             assert!(line.waiting.len() <= bounds.queue_share(), "{handler}");
             assert!(!line.is_idle(), "{handler} was left behind");
-            let may_go_in = !line.waiting.is_empty() && line.live < bounds.concurrency.get();
+            let may_go_in = !line.waiting.is_empty() && line.live < line.concurrency;
             assert!(!may_go_in || line.in_ring, "{handler} waits for a turn that never comes");
             assert_eq!(self.ring.iter().filter(|&key| key == handler).count(), usize::from(line.in_ring));
         }

@@ -1,11 +1,11 @@
-//! A guest's standard output and error: log lines of its request, escaped and bounded.
+//! A guest's standard output and error: log lines of the request that it serves, escaped and bounded.
 
 use crate::telemetry::Exchange;
 use bytes::Bytes;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -19,31 +19,53 @@ const LINE_COST_BYTES: usize = 128;
 /// Bytes that a guest may write in one call, none of which can be preempted.
 const WRITE_BYTES_MAX: usize = 4 * 1024;
 
-/// The log of one request's guest: both of its streams share one bound.
-#[derive(Clone)]
+/// The log of an instance: both of its streams share one bound for each request.
 pub struct GuestLog {
-    exchange: Arc<Exchange>,
-    bytes_max: usize,
+    streams: [GuestStream; 2],
     bytes: Arc<AtomicUsize>,
 }
 
 impl GuestLog {
-    /// Lets `bytes_max` bytes through; what follows is dropped after one line that says so.
-    pub fn new(exchange: Arc<Exchange>, bytes_max: usize) -> Self {
-        Self { exchange, bytes_max, bytes: Arc::default() }
+    /// Lets `bytes_max` bytes of a request through; what follows is dropped after one line that says so.
+    pub fn new(exchange: &Arc<Exchange>, bytes_max: usize) -> Self {
+        let bytes = Arc::<AtomicUsize>::default();
+        let streams = ["stdout", "stderr"].map(|name| {
+            let (exchange, bytes) = (exchange.clone(), bytes.clone());
+            GuestStream(Arc::new(Mutex::new(Lines { exchange, name, bytes_max, bytes, partial: Vec::new() })))
+        });
+        Self { streams, bytes }
     }
 
-    /// A stream whose lines carry `name`.
-    pub fn stream(&self, name: &'static str) -> impl StdoutStream + 'static {
-        let lines = Lines { log: self.clone(), name, partial: Vec::new() };
-        GuestStream(Arc::new(Mutex::new(lines)))
+    /// Its standard output and its standard error.
+    pub fn streams(&self) -> [impl StdoutStream + 'static; 2] {
+        self.streams.clone()
+    }
+
+    /// From now on lines belong to the request of `exchange`. A line that was begun ends with the one before.
+    pub fn follow(&self, exchange: &Arc<Exchange>) {
+        for stream in &self.streams {
+            let mut lines = stream.lock();
+            if !lines.partial.is_empty() {
+                lines.flush();
+            }
+            lines.exchange = exchange.clone();
+        }
+        self.refill();
+    }
+
+    /// Lets as much through again as for the first request.
+    pub fn refill(&self) {
+        self.bytes.store(0, Relaxed);
     }
 }
 
 /// Cuts what a guest writes into lines.
 struct Lines {
-    log: GuestLog,
+    exchange: Arc<Exchange>,
     name: &'static str,
+    bytes_max: usize,
+    /// What the request has taken of them.
+    bytes: Arc<AtomicUsize>,
     partial: Vec<u8>,
 }
 
@@ -76,8 +98,8 @@ impl Lines {
 
     /// Takes `bytes` from what is left; the first time there is not enough, says so.
     fn pay(&mut self, bytes: usize) -> bool {
-        let before = self.log.bytes.fetch_add(bytes, Relaxed);
-        let max = self.log.bytes_max;
+        let before = self.bytes.fetch_add(bytes, Relaxed);
+        let max = self.bytes_max;
         if before <= max && before + bytes > max {
             // What was paid for stands before the line that says what is cut.
             self.flush();
@@ -88,7 +110,7 @@ impl Lines {
 
     /// Writes the line as a value of its own: the log quotes and escapes it.
     fn emit(&self, line: &str) {
-        let head = &self.log.exchange.head;
+        let head = &self.exchange.head;
         tracing::info!(request_id = %head.id, handler = &*head.handler, stream = self.name, line, "guest");
     }
 }
@@ -107,8 +129,12 @@ struct GuestStream(Arc<Mutex<Lines>>);
 
 impl GuestStream {
     fn write(&self, bytes: &[u8]) {
+        self.lock().write(bytes);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lines> {
         // A panic of ours in the middle of a line leaves nothing that the next write could break.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write(bytes);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

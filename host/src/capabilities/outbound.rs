@@ -37,12 +37,26 @@ pub struct Outbound {
     /// This instance's share of the connections.
     connections: Arc<Semaphore>,
     deadline: Instant,
+    /// Set when the library asks how large chunks of a 0.3 guest's body may be, which it does only for one
+    /// that the guest itself writes.
+    pub asked_chunk_size: bool,
 }
 
 impl Outbound {
     /// Lets requests go where `grant` says until `deadline`, over `connections_max` connections at once.
     pub fn new(grant: OutboundGrant, connections_max: u32, deadline: Instant) -> Self {
-        Self { grant, connections: Arc::new(Semaphore::new(connections_max as usize)), deadline }
+        Self {
+            grant,
+            connections: Arc::new(Semaphore::new(connections_max as usize)),
+            deadline,
+            asked_chunk_size: false,
+        }
+    }
+
+    /// Serves another request, which ends by `deadline`. What is still open counts.
+    pub fn extend(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+        self.asked_chunk_size = false;
     }
 
     /// Whether a grant names this destination. Names are compared whole and without case; nothing
@@ -119,6 +133,11 @@ impl WasiHttpHooks for Outbound {
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES_MAX
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        self.asked_chunk_size = true;
         CHUNK_BYTES_MAX
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use super::tool::{self, TOOLS, Tool};
 use crate::config::{Flags, SETTINGS, Setting};
 
 /// The word that may stand before the component: what the program does anyway.
@@ -20,7 +21,9 @@ const ABOUT: &str = "\
 Serves HTTP with WebAssembly components that nobody has to trust: each request runs in a
 fresh instance with limits on time and memory, and none can stall another.";
 
-const USAGE: &str = "wasm-host [serve] [COMPONENT | DIRECTORY] [--config FILE] [SETTINGS]";
+const USAGE: &str = "\
+wasm-host [serve] [COMPONENT | DIRECTORY] [--config FILE] [SETTINGS]
+       wasm-host COMMAND …";
 
 const AFTER: &str = "\
 Settings:
@@ -30,41 +33,58 @@ Settings:
 Examples:
   wasm-host                                    serve what is in this directory
   wasm-host app.wasm --timeout 2s              serve a component
+  wasm-host handlers/                          serve each component of a directory at its name
   wasm-host --config site.toml --instances 8   serve what a file describes
+  wasm-host oci://registry.example/app:1.0     serve a component of a registry
+  wasm-host deploy shop shop.wasm              have a running host serve a component at /shop
+  wasm-host rollback shop                      have the version before back
 
 Exit codes:
   0   drained after SIGINT or SIGTERM
   64  the command line is wrong
+  65  the host refuses the change
+  69  no host answers
+  77  the token is missing or wrong
   78  the settings, or what they name, are wrong
   1   anything else";
+
+/// What the program is to do.
+pub(super) enum Asked {
+    /// To serve.
+    Serve(Flags),
+    /// Something else, with its own arguments.
+    Tool(&'static Tool, ArgMatches),
+}
 
 /// Reads the arguments.
 ///
 /// # Errors
 /// What clap has to say instead: a usage error, the help or the version.
-pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Error> {
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
     let mut command = command();
     let mut matches = command.try_get_matches_from_mut(arguments)?;
+    if let Some((word, arguments)) = matches.remove_subcommand()
+        && let Some(tool) = tool::find(&word)
+    {
+        return Ok(Asked::Tool(tool, arguments));
+    }
     let component = target(&mut command, &mut matches)?;
-    Ok(Flags { settings: settings(&mut matches), config: matches.remove_one(CONFIG), component })
+    Ok(Asked::Serve(Flags { component, ..flags(&mut matches) }))
 }
 
-fn command() -> Command {
-    Command::new("wasm-host")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about(ABOUT)
-        .override_usage(USAGE)
-        .after_help(AFTER)
+/// Adds the component and every setting to the arguments of a command.
+pub(super) fn with_settings(command: Command) -> Command {
+    command
         .arg(
             Arg::new(TARGET)
+                .index(1)
                 .value_name("COMPONENT | DIRECTORY")
                 .help(
-                    "What to serve: a component, or a directory with index.wasm or a single component \
-                     [default: the file's `component`, else ./handlers/, else a welcome page]",
+                    "What to serve: a component (a file, or oci://… for one in a registry), or a directory of them \
+                     [default: what the file names, else ./handlers/, else a welcome page]",
                 )
                 .value_parser(value_parser!(PathBuf)),
         )
-        .arg(Arg::new(AFTER_SERVE).value_parser(value_parser!(PathBuf)).hide(true))
         .arg(
             Arg::new(CONFIG)
                 .long(CONFIG)
@@ -73,6 +93,39 @@ fn command() -> Command {
                 .value_parser(value_parser!(PathBuf)),
         )
         .args(SETTINGS.iter().map(flag))
+}
+
+/// What was given of them.
+pub(super) fn flags(matches: &mut ArgMatches) -> Flags {
+    let (component, config) = (matches.remove_one(TARGET), matches.remove_one(CONFIG));
+    Flags { settings: settings(matches), config, component }
+}
+
+/// Adds the settings of these names to the arguments of a command.
+pub(super) fn with_some_settings(command: Command, names: &[&str]) -> Command {
+    command.args(SETTINGS.iter().filter(|setting| names.contains(&setting.name)).map(flag))
+}
+
+/// What was given of them.
+pub(super) fn some_flags(matches: &mut ArgMatches, names: &[&str]) -> Flags {
+    let asked = SETTINGS.iter().filter(|setting| names.contains(&setting.name));
+    let given = asked.filter_map(|setting| Some((setting, matches.remove_many(setting.name)?.collect())));
+    Flags { settings: given.collect(), ..Flags::default() }
+}
+
+/// The whole command line.
+pub(super) fn command() -> Command {
+    let command = Command::new("wasm-host")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .override_usage(USAGE)
+        .after_help(AFTER)
+        // Once a component or a flag was given, words are components.
+        .args_conflicts_with_subcommands(true)
+        .subcommand_value_name("COMMAND")
+        .subcommands(TOOLS.iter().map(|tool| (tool.command)()))
+        .arg(Arg::new(AFTER_SERVE).index(2).value_parser(value_parser!(PathBuf)).hide(true));
+    with_settings(command)
 }
 
 fn flag(setting: &'static Setting) -> Arg {
@@ -130,7 +183,10 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str) -> Result<Flags, clap::Error> {
-        parse(["wasm-host"].into_iter().chain(line.split_whitespace()).map(OsString::from))
+        match parse(["wasm-host"].into_iter().chain(line.split_whitespace()).map(OsString::from))? {
+            Asked::Serve(flags) => Ok(flags),
+            Asked::Tool(..) => panic!("nothing to serve: {line}"),
+        }
     }
 
     fn refused(line: &str) -> String {
@@ -160,6 +216,18 @@ mod tests {
             assert_eq!(flags.component.as_deref(), component.map(Path::new), "{line}");
             assert_eq!(flags.settings.len(), settings, "{line}");
         }
+    }
+
+    #[test]
+    fn word_of_a_tool_calls_it_only_in_the_first_place() {
+        for tool in TOOLS {
+            let word = (tool.command)().get_name().to_owned();
+            let flags = parsed(&format!("serve {word}")).unwrap();
+            assert_eq!(flags.component.as_deref(), Some(Path::new(&word)));
+            assert!(tool::find(&word).is_some());
+        }
+        let asked = parse(["wasm-host", "verify", "--key", "a", "b"].map(OsString::from)).unwrap();
+        assert!(matches!(asked, Asked::Tool(..)));
     }
 
     #[test]

@@ -9,6 +9,12 @@ use crate::config::Mistakes;
 
 /// The arguments are wrong (`EX_USAGE`).
 pub(super) const USAGE: u8 = 64;
+/// A running host refuses what it is asked for (`EX_DATAERR`).
+pub(super) const REFUSED: u8 = 65;
+/// No host answers (`EX_UNAVAILABLE`).
+pub(super) const UNAVAILABLE: u8 = 69;
+/// It does not know who asks (`EX_NOPERM`).
+pub(super) const DENIED: u8 = 77;
 /// The settings, or what they point at, are wrong (`EX_CONFIG`).
 pub(super) const CONFIGURATION: u8 = 78;
 /// Anything else, such as an address in use.
@@ -19,6 +25,12 @@ pub(super) const OTHER: u8 = 1;
 pub(super) enum Failure {
     /// The command line alone is at fault.
     Usage(anyhow::Error),
+    /// A running host does not do it.
+    Refused(anyhow::Error),
+    /// There is none that answers.
+    Unavailable(anyhow::Error),
+    /// It does not know who asks.
+    Denied(anyhow::Error),
     /// The settings, or what they point at, are at fault.
     Configuration(anyhow::Error),
     /// The machine, or the program, is at fault.
@@ -30,6 +42,9 @@ impl Failure {
     pub(super) fn report(self) -> ExitCode {
         let (error, code) = match self {
             Self::Usage(error) => (error, USAGE),
+            Self::Refused(error) => (error, REFUSED),
+            Self::Unavailable(error) => (error, UNAVAILABLE),
+            Self::Denied(error) => (error, DENIED),
             Self::Configuration(error) => (error, CONFIGURATION),
             Self::Other(error) => (error, OTHER),
         };
@@ -58,12 +73,20 @@ pub(super) fn answer(answer: &clap::Error) -> ExitCode {
 /// Every line that starts a message is marked; its details and causes are indented below it.
 fn text(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for line in error.to_string().lines() {
+    for line in block(error.as_ref()).lines() {
         let mark = if line.starts_with(' ') { "" } else { "error: " };
         let _ = writeln!(text, "{mark}{line}");
     }
-    for cause in error.chain().skip(1) {
-        let _ = writeln!(text, "  cause: {}", cause.to_string().replace('\n', "\n    "));
+    text
+}
+
+/// An error with its causes indented below it.
+pub(super) fn block(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, "\n  cause: {}", error.to_string().replace('\n', "\n    "));
+        cause = error.source();
     }
     text
 }

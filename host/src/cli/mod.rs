@@ -3,28 +3,40 @@
 
 mod args;
 mod budget;
+mod client;
+mod compile;
+mod completions;
+mod deployments;
 mod exit;
+mod inspect;
 mod listeners;
+mod manage;
+mod packages;
+mod reload;
 mod secure;
 mod serve;
 mod shutdown;
+mod signing;
+mod supply;
+mod told;
+mod tool;
 mod welcome;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use exit::Failure;
+use args::Asked;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let flags = match args::parse(std::env::args_os()) {
-        Ok(flags) => flags,
+    let asked = match args::parse(std::env::args_os()) {
+        Ok(asked) => asked,
         Err(answer) => return exit::answer(&answer),
     };
-    let served = crate::config::resolve(&flags, std::env::vars_os(), Path::new(""))
-        .map_err(Failure::from)
-        .and_then(|(config, warnings)| serve::serve(config, warnings));
-    match served {
+    let done = match asked {
+        Asked::Serve(flags) => serve::serve(flags),
+        Asked::Tool(tool, arguments) => (tool.run)(arguments),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -18,11 +18,14 @@ pub(super) fn tell_manager(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Serves until a signal. Then `/ready` fails; for `--drain-delay` everything else goes on; no new
+/// Serves until a signal, or until somebody asks for it on the admin side. Then `/ready` fails; for `--drain-delay` everything else goes on; no new
 /// requests are let in, the running ones go to their end, and whoever is left after `--drain-timeout` is
 /// cut. A second signal ends the process at once.
 pub(super) async fn wait_and_drain(host: &Host, signals: &mut Signals) {
-    let name = signals.next().await;
+    let name = tokio::select! {
+        name = signals.next() => name,
+        () = host.drain.asked() => "POST /admin/drain",
+    };
     host.drain.leave();
     tell_manager(&[NotifyState::Stopping]);
     let delay_ms = u64::try_from(host.config.drain_delay.as_millis()).unwrap_or(u64::MAX);

@@ -1,15 +1,23 @@
 //! The built-in handler: what is served when there is nothing else to serve. Real wasm, on the same
 //! path as everyone's, built from `guest/welcome`.
 
-use crate::config::Config;
+use crate::config::{ComponentSource, Config};
 use bytesize::ByteSize;
 use humantime::format_duration;
 
 /// The built component.
 pub(super) const COMPONENT: &[u8] = include_bytes!("../../../guest/welcome/welcome.wasm");
 
+/// Tells the built-in handler what it shows.
+pub(super) fn set_up(config: &mut Config) {
+    let env = env(config);
+    for handler in config.handlers.iter_mut().filter(|handler| handler.source == ComponentSource::BuiltIn) {
+        handler.terms.grants.env.clone_from(&env);
+    }
+}
+
 /// What the page shows, as its environment; the number of the instance is added for each.
-pub(super) fn env(config: &Config) -> Vec<(String, String)> {
+fn env(config: &Config) -> Vec<(String, String)> {
     let limits = &config.limits;
     [
         ("VERSION", env!("CARGO_PKG_VERSION").to_owned()),

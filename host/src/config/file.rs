@@ -1,6 +1,8 @@
 //! Reads `wasm-host.toml`, and goes on after a mistake so that one look at the report mends the
 //! whole file. Values are checked by their settings, later and in the same way as flags.
 
+mod handlers;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -9,12 +11,16 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::component::ComponentSource;
 use super::mistake::{Mistake, Origin};
 use super::setting::{Given, SETTINGS, Setting, closest};
+use handlers::HANDLERS;
+
+pub(super) use handlers::WrittenHandler;
 
 /// The file that is read where none is named.
 const USUAL: &str = "wasm-host.toml";
-/// The key that names what is served; not a setting, since on the command line it needs no flag.
+/// The key that names what is served, and of a handler; not a setting, since on the command line it needs no flag.
 const COMPONENT: &str = "component";
 /// The setting that may be a table.
 const ENV: &str = "env";
@@ -24,15 +30,24 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// What a settings file says.
 #[derive(Default)]
 pub(super) struct SettingsFile {
-    /// What to serve, relative to the file's directory, and where that is written.
-    pub(super) component: Option<(PathBuf, Origin)>,
+    /// What to serve, and where that is written.
+    pub(super) component: Option<(ComponentSource, Origin)>,
     /// Its settings, not yet checked.
     pub(super) given: Vec<Given>,
+    /// Whether it has a table of handlers.
+    pub(super) names_handlers: bool,
+    /// The handlers in it that can be told apart.
+    pub(super) handlers: Vec<WrittenHandler>,
+}
+
+/// Where the settings file is, or would be.
+pub(super) fn path(named: Option<&Path>, directory: &Path) -> PathBuf {
+    directory.join(named.unwrap_or(Path::new(USUAL)))
 }
 
 /// Reads the named file, which must exist, else the usual one if it does.
 pub(super) fn load(named: Option<&Path>, directory: &Path, mistakes: &mut Vec<Mistake>) -> SettingsFile {
-    let path = directory.join(named.unwrap_or(Path::new(USUAL)));
+    let path = path(named, directory);
     let (what, fix) = match read(&path) {
         Ok(bytes) if bytes.len() as u64 > FILE_BYTES_MAX => (
             "the file is longer than 1 MiB".to_owned(),
@@ -103,10 +118,17 @@ impl Reader<'_> {
     fn entry(&mut self, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) {
         let name = key.get_ref().as_ref();
         if name == COMPONENT {
-            return self.component(value);
+            self.file.component = self.component(value);
+            return;
+        }
+        if name == HANDLERS {
+            return self.handlers(value);
         }
         match (Setting::find(name), value.get_ref()) {
-            (Some(setting), DeValue::Table(table)) if name == ENV => self.variables(setting, table),
+            (Some(setting), DeValue::Table(table)) if name == ENV => {
+                let values = self.variables(table);
+                self.file.given.push(Given { setting, values });
+            }
             (Some(setting), DeValue::Array(items)) if setting.repeats() => {
                 let values = items.iter().filter_map(|item| self.value(setting, item)).collect();
                 self.file.given.push(Given { setting, values });
@@ -119,21 +141,31 @@ impl Reader<'_> {
         }
     }
 
-    fn component(&mut self, value: &Spanned<DeValue<'_>>) {
+    /// A component; a path is relative to the file.
+    fn component(&mut self, value: &Spanned<DeValue<'_>>) -> Option<(ComponentSource, Origin)> {
+        let at = value.span().start;
         match value.get_ref().as_str() {
             Some(path) if !path.is_empty() && !path.contains('\0') => {
                 let base = self.path.parent().unwrap_or(Path::new(""));
-                self.file.component = Some((base.join(path), self.origin(value.span().start)));
+                match ComponentSource::read(Path::new(path), base) {
+                    Ok(source) => Some((source, self.origin(at))),
+                    Err(bad) => {
+                        let what = format!("`{COMPONENT}` is {path:?}: {bad}");
+                        let fix = format!("write `{COMPONENT} = \"oci://registry.example/app:1.0\"`");
+                        self.report(at, what, fix);
+                        None
+                    }
+                }
             }
-            Some(_) | None => self.report(
-                value.span().start,
-                format!("`{COMPONENT}` is {}: expected a path", kind(value.get_ref())),
-                format!("write `{COMPONENT} = \"app.wasm\"`"),
-            ),
+            Some(_) | None => {
+                let what = format!("`{COMPONENT}` is {}: expected a path", kind(value.get_ref()));
+                self.report(at, what, format!("write `{COMPONENT} = \"app.wasm\"`"));
+                None
+            }
         }
     }
 
-    fn variables(&mut self, setting: &'static Setting, table: &DeTable<'_>) {
+    fn variables(&mut self, table: &DeTable<'_>) -> Vec<(String, Origin)> {
         let mut values = Vec::new();
         for (key, value) in table {
             let name = key.get_ref();
@@ -147,7 +179,7 @@ impl Reader<'_> {
                 self.report(value.span().start, what, format!("write `{name} = \"…\"`"));
             }
         }
-        self.file.given.push(Given { setting, values });
+        values
     }
 
     /// The text of a string or of a whole number.
@@ -175,7 +207,8 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, offset: usize, name: &str) {
-        let names = SETTINGS.iter().map(|setting| setting.name).chain([COMPONENT]).map(str::to_owned);
+        let names =
+            SETTINGS.iter().map(|setting| setting.name).chain([COMPONENT, HANDLERS]).map(str::to_owned);
         let fix = match closest(name, names) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => {

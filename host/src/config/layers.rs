@@ -4,10 +4,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::file;
+use super::component::ComponentSource;
+use super::file::{self, SettingsFile};
+use super::handler::HandlerConfig;
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::setting::{ENVIRONMENT_PREFIX, Given, Repeat, SETTINGS, Setting, closest, defaults};
-use super::source::HandlerSource;
+use super::source;
 use super::{AdminListen, Config, TlsSettings};
 
 /// What the command line says, not yet checked.
@@ -21,43 +23,108 @@ pub struct Flags {
     pub component: Option<PathBuf>,
 }
 
-/// Makes the configuration from all layers, and warnings about what was ignored. Relative paths are
-/// taken from `directory`; an empty one stands for the current directory.
-///
-/// # Errors
-/// Every mistake of every layer.
-pub fn resolve(
-    flags: &Flags,
-    environment: impl Iterator<Item = (OsString, OsString)>,
-    directory: &Path,
-) -> Result<(Config, Vec<String>), Mistakes> {
-    let mut mistakes = Vec::new();
-    let mut warnings = Vec::new();
-    let from_environment = environment_layer(environment, &mut mistakes, &mut warnings);
-    let from_file = file::load(flags.config.as_deref(), directory, &mut mistakes);
-    let layers = [flag_layer(flags), from_environment, from_file.given];
-    for layer in &layers {
-        check(layer, &mut mistakes);
+/// Where a configuration comes from, to be looked at as often as one likes.
+pub struct Sources {
+    /// The command line.
+    pub flags: Flags,
+    /// The environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Where relative paths begin; an empty one stands for the current directory.
+    pub directory: PathBuf,
+}
+
+/// What the layers say at one time.
+pub(super) struct Layers {
+    given: [Vec<Given>; 3],
+    /// The whole, without the handlers.
+    pub(super) merged: Config,
+    file: SettingsFile,
+    mistakes: Vec<Mistake>,
+    warnings: Vec<String>,
+}
+
+impl Sources {
+    /// Makes the configuration from all layers, and warnings about what was ignored.
+    ///
+    /// # Errors
+    /// Every mistake of every layer.
+    pub fn resolve(&self) -> Result<(Config, Vec<String>), Mistakes> {
+        let mut layers = self.read();
+        let mut config = layers.merged.clone();
+        config.handlers = self.find(&mut layers, &config);
+        Mistakes::among(layers.mistakes)?;
+        Ok((config, layers.warnings))
     }
-    let named = match &flags.component {
-        Some(path) => {
-            let path = directory.join(path);
-            Some((path.clone(), Origin::Path(path)))
+
+    /// The settings alone, for what serves nothing.
+    ///
+    /// # Errors
+    /// Every mistake of every layer.
+    pub fn settings(&self) -> Result<Config, Mistakes> {
+        let layers = self.read();
+        let merged = layers.merged.clone();
+        layers.sound().map(|()| merged)
+    }
+
+    /// Makes the handlers once more, with a `host` whose settings stay as they are, and tells whether those
+    /// would be others by now.
+    ///
+    /// # Errors
+    /// Every mistake of every layer.
+    pub fn resolve_handlers(&self, host: &Config) -> Result<(Vec<HandlerConfig>, bool), Mistakes> {
+        let mut layers = self.read();
+        let handlers = self.find(&mut layers, host);
+        Mistakes::among(layers.mistakes)?;
+        let settings = |config: &Config| format!("{:?}", Config { handlers: Vec::new(), ..config.clone() });
+        Ok((handlers, settings(&layers.merged) != settings(host)))
+    }
+
+    /// The files and directories that say what is served, beside the components.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut paths = vec![file::path(self.flags.config.as_deref(), &self.directory)];
+        let component = self.flags.component.as_deref().unwrap_or(Path::new(source::HANDLERS));
+        if let Ok(ComponentSource::File(path)) = ComponentSource::read(component, &self.directory) {
+            paths.push(path);
         }
-        None => from_file.component,
-    };
-    let source = HandlerSource::find(named, directory)
-        .map_err(|mistake| mistakes.push(mistake))
-        .unwrap_or(HandlerSource::BuiltIn);
-    let config = Config { source, ..merge(&layers) };
-    // Two values can only contradict each other once each is sound.
-    if mistakes.is_empty() {
-        mistakes.extend(contradiction(&config, &layers));
-        mistakes.extend(exposure(&config));
-        mistakes.extend(half_of_tls(&config.net.tls, &layers));
+        paths
     }
-    Mistakes::among(mistakes)?;
-    Ok((config, warnings))
+
+    pub(super) fn read(&self) -> Layers {
+        let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+        let environment = self.environment.iter().cloned();
+        let from_environment = environment_layer(environment, &mut mistakes, &mut warnings);
+        let mut file = file::load(self.flags.config.as_deref(), &self.directory, &mut mistakes);
+        let given = [flag_layer(&self.flags), from_environment, std::mem::take(&mut file.given)];
+        for layer in &given {
+            check(layer, &mut mistakes);
+        }
+        let merged = merge(&given);
+        // Two values can only contradict each other once each is sound.
+        if mistakes.is_empty() {
+            mistakes.extend(contradiction(&merged, &given));
+            mistakes.extend(shared_in_vain(&merged, &given));
+            mistakes.extend(exposure(&merged));
+            mistakes.extend(half_of_tls(&merged.net.tls, &given));
+        }
+        Layers { given, merged, file, mistakes, warnings }
+    }
+
+    pub(super) fn find(&self, layers: &mut Layers, host: &Config) -> Vec<HandlerConfig> {
+        let file = std::mem::take(&mut layers.file);
+        source::find(self.flags.component.as_deref(), file, &self.directory, host, &mut layers.mistakes)
+    }
+}
+
+impl Layers {
+    /// The values of a setting and where they come from; none where it has its default.
+    pub(super) fn given(&self, setting: &Setting) -> Option<&[(String, Origin)]> {
+        highest(&self.given, setting).map(|given| given.values.as_slice())
+    }
+
+    /// Nothing if there are no mistakes, else all of them.
+    pub(super) fn sound(self) -> Result<(), Mistakes> {
+        Mistakes::among(self.mistakes)
+    }
 }
 
 fn flag_layer(flags: &Flags) -> Vec<Given> {
@@ -169,6 +236,13 @@ fn contradiction(config: &Config, layers: &[Vec<Given>]) -> Option<Mistake> {
         ),
         origin,
     })
+}
+
+/// Instances that serve several requests at once are used again, and have no fuel of their own.
+fn shared_in_vain(config: &Config, layers: &[Vec<Given>]) -> Option<Mistake> {
+    let (what, fix) = config.reuse.contradiction(config.limits.fuel)?;
+    let (_, origin) = highest(layers, Setting::find("reuse-concurrency")?)?.values.last()?.clone();
+    Some(Mistake { what: what.to_owned(), fix: fix.to_owned(), origin })
 }
 
 /// An admin side that other machines reach needs a token. What is missing was given nowhere, so it is

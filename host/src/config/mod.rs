@@ -1,14 +1,22 @@
 //! The settings of a host: one value, built once from flags, environment, file and defaults, and
 //! validated before anything starts. Each module is handed its own section.
 
+mod compile;
+mod component;
+mod deploy;
+mod explain;
 mod file;
+mod handler;
 mod layers;
 mod mistake;
+mod reuse;
+mod schema;
 mod setting;
 mod source;
 mod token;
 mod units;
 
+use crate::registry;
 use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,17 +24,24 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use layers::{Flags, resolve};
-pub use mistake::{Mistake, Mistakes};
+pub use compile::{CacheConfig, CompileConfig};
+pub use component::ComponentSource;
+pub use deploy::{CanaryConfig, DeployConfig, StateConfig};
+pub use handler::{BadName, HandlerConfig, HandlerName, HandlerSpec, Terms, Values, own_settings};
+pub use layers::{Flags, Sources};
+pub use mistake::{Mistake, Mistakes, Origin};
+pub use reuse::Reuse;
+pub use schema::schema;
 pub use setting::{SETTINGS, Setting};
-pub use source::HandlerSource;
 pub use token::Token;
 
 /// Everything that a host needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What is served.
-    pub source: HandlerSource,
+    /// What is served, and where.
+    pub handlers: Vec<HandlerConfig>,
+    /// Whether a change of what is served takes effect by itself.
+    pub watch: bool,
     /// Addresses and limits of connections and requests.
     pub net: NetConfig,
     /// Where the host is looked after, and by whom.
@@ -37,12 +52,22 @@ pub struct Config {
     pub executor: ExecutorConfig,
     /// What one instance may use.
     pub limits: Limits,
+    /// How long an instance lives beyond the request that it was made for.
+    pub reuse: Reuse,
     /// What a guest is granted by name.
     pub grants: Grants,
+    /// Components that stand in front of what is served, the outermost first.
+    pub middleware: Vec<ComponentSource>,
+    /// How registries are used.
+    pub registries: registry::Settings,
+    /// Files of public keys, one of which has to have signed what is served; without any, none has to.
+    pub require_signature: Vec<PathBuf>,
     /// How log lines are written.
     pub log_format: LogFormat,
-    /// Where compiled code is kept between starts.
-    pub cache: CacheConfig,
+    /// What compiling may take, and where its results are kept.
+    pub compile: CompileConfig,
+    /// Where deployments are kept, and what bounds them.
+    pub deploy: DeployConfig,
 }
 
 /// Addresses and limits of connections and requests.
@@ -338,15 +363,4 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
-}
-
-/// Where compiled code is kept between starts.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum CacheConfig {
-    /// Nowhere: every start compiles.
-    Off,
-    /// The user's cache directory (`$XDG_CACHE_HOME/wasm-host`, else `~/.cache/wasm-host`).
-    Default,
-    /// This directory.
-    Directory(PathBuf),
 }

@@ -5,14 +5,14 @@ mod address;
 mod table;
 mod words;
 
+use crate::registry::Settings;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::mistake::{Mistake, Origin, Refusal};
-use super::source::HandlerSource;
 use super::{
-    AdminConfig, AdminListen, AdmissionConfig, CacheConfig, Config, ExecutorConfig, ForwardedBy, Grants,
-    HogPriority, Limits, LogFormat, NetConfig, ProxyConfig, TlsSettings,
+    AdminConfig, AdminListen, AdmissionConfig, CompileConfig, Config, DeployConfig, ExecutorConfig,
+    ForwardedBy, Grants, HogPriority, Limits, LogFormat, NetConfig, ProxyConfig, Reuse, TlsSettings,
 };
 
 pub use table::SETTINGS;
@@ -27,6 +27,7 @@ const SECRET: &str = "admin-token";
 const SHOWN_CHARS_MAX: usize = 60;
 
 /// A setting, as a person sees it and as it is stored.
+#[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// Its name in the file (`queue-timeout`), the flag (`--queue-timeout`) and, in capitals, the
     /// environment variable (`WASM_HOST_QUEUE_TIMEOUT`).
@@ -185,7 +186,8 @@ fn is_number(text: &str) -> bool {
 /// The configuration before any setting is stored; no field keeps its value here.
 fn blank() -> Config {
     Config {
-        source: HandlerSource::BuiltIn,
+        handlers: Vec::new(),
+        watch: false,
         net: NetConfig {
             listen: Vec::new(),
             proxies: ProxyConfig { trusted: Vec::new(), forwarded_by: ForwardedBy::XForwarded },
@@ -242,9 +244,14 @@ fn blank() -> Config {
             log_bytes_max: 0,
             outbound_max: 0,
         },
+        reuse: Reuse::BLANK,
         grants: Grants::default(),
+        middleware: Vec::new(),
+        registries: Settings { plain_http: Vec::new(), timeout: Duration::ZERO },
+        require_signature: Vec::new(),
         log_format: LogFormat::Human,
-        cache: CacheConfig::Off,
+        compile: CompileConfig::blank(),
+        deploy: DeployConfig::blank(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A job seen from outside.
 
 use super::detached::Detached;
-use super::job::{JobContext, Runnable};
+use super::job::{Guest, JobContext, Runnable};
 use super::scheduler::Scheduler;
 use crate::outcome::Reason;
 use std::future::Future;
@@ -26,7 +26,7 @@ impl JobHandle {
         scheduler: &Arc<Scheduler>,
         detached: &Arc<Detached>,
         context: Arc<JobContext>,
-        guest: impl Future<Output = ()> + Send + 'static,
+        guest: Guest,
         permit: P,
     ) -> (Self, Runnable) {
         let schedule = {
@@ -50,7 +50,7 @@ impl JobHandle {
         guest: impl Future<Output = ()> + Send + 'static,
         permit: P,
     ) -> Self {
-        let (handle, job) = Self::prepare(scheduler, detached, context, guest, permit);
+        let (handle, job) = Self::prepare(scheduler, detached, context, Box::pin(guest), permit);
         job.schedule();
         handle
     }

@@ -23,6 +23,9 @@ use tokio::sync::Notify;
 /// A job that is ready to be polled.
 pub(super) type Runnable = async_task::Runnable<Arc<JobContext>>;
 
+/// What a job polls. It has kilobytes, and is moved a few times before it is first polled.
+pub(super) type Guest = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What the scheduler knows about a job; shared by its task and the table of live jobs.
 #[derive(Debug)]
 pub(super) struct JobContext {
@@ -101,18 +104,14 @@ impl JobContext {
     }
 
     /// The job's future.
-    pub(super) fn job<P>(
-        self: &Arc<Self>,
-        guest: impl Future<Output = ()> + Send + 'static,
-        permit: P,
-    ) -> Job<P> {
-        Job { guest: Some(Box::pin(guest)), context: self.clone(), _permit: permit }
+    pub(super) fn job<P>(self: &Arc<Self>, guest: Guest, permit: P) -> Job<P> {
+        Job { guest: Some(guest), context: self.clone(), _permit: permit }
     }
 }
 
 /// Polls a guest until it ends; gives the permit back after the guest is gone.
 pub(super) struct Job<P> {
-    guest: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    guest: Option<Guest>,
     context: Arc<JobContext>,
     /// Declared last, dropped last.
     _permit: P,

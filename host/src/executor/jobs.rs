@@ -61,6 +61,11 @@ impl JobTable {
         JobNumber { number: self.next.fetch_add(1, Relaxed), table: self.clone() }
     }
 
+    /// How many numbers were given.
+    pub(super) fn numbered(&self) -> u64 {
+        self.next.load(Relaxed)
+    }
+
     /// Lists a job under its number. To be called before the job is first scheduled: once it runs, it
     /// may strike itself off.
     pub(super) fn list(&self, number: u64, context: Arc<JobContext>, waker: Waker) {

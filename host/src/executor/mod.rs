@@ -46,6 +46,7 @@ use ticker::Ticker;
 pub use handle::JobHandle;
 pub use jobs::LiveJob;
 pub use progress::JobState;
+pub use turns::HandlerKey;
 
 /// Starts jobs; dropped, it ends those that are left.
 pub struct Executor {
@@ -79,17 +80,18 @@ impl Executor {
         Ok(Self { scheduler, ticker, threads, supervisor, detached, jobs: Arc::default() })
     }
 
-    /// Queues `guest`. `permit` is given back once the guest is gone, which is after it ended or
+    /// Queues `guest`, which takes the turns of `handler`. `permit` is given back once the guest is gone, which is after it ended or
     /// its handle was dropped.
     pub fn spawn<P: Send + Unpin + 'static>(
         &self,
+        handler: HandlerKey,
         guest: impl Future<Output = ()> + Send + 'static,
         budget: Arc<Budget>,
         exchange: Arc<Exchange>,
         permit: P,
     ) -> JobHandle {
-        // One handler for now: its jobs share one turn.
-        let context = JobContext::new(0, budget, exchange);
+        let guest = Box::pin(guest);
+        let context = JobContext::new(handler, budget, exchange);
         let number = self.jobs.number();
         let listed = (number.get(), context.clone());
         // The permit returns before the job is struck off: who sees no job may rely on it.
@@ -115,6 +117,17 @@ impl Executor {
     /// after its slice, or its host call. None if there is no such job.
     pub fn kill(&self, number: u64) -> Option<LiveJob> {
         self.jobs.kill(number, &self.scheduler)
+    }
+
+    /// Whether a thread of normal priority has nothing to do, for now.
+    pub fn has_time(&self) -> bool {
+        self.scheduler.has_time()
+    }
+
+    /// None while a thread of normal priority has something to do; else how many jobs there were so far, so that
+    /// who looks twice sees whether there were others in between.
+    pub fn resting(&self) -> Option<u64> {
+        self.scheduler.rests().then(|| self.jobs.numbered())
     }
 
     /// Ends every job and waits for the threads: a slice at most, or one host call.
@@ -146,5 +159,57 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::HogPriority;
+    use std::num::NonZeroU32;
+    use std::sync::mpsc::channel;
+    use std::time::{Duration, Instant};
+
+    const SOON: Duration = Duration::from_secs(30);
+
+    /// What the executor says once it rests.
+    fn at_rest(executor: &Executor) -> u64 {
+        let due = Instant::now() + SOON;
+        loop {
+            if let Some(jobs) = executor.resting() {
+                return jobs;
+            }
+            assert!(Instant::now() < due, "it never rests");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn there_is_no_rest_beside_a_job_and_a_second_look_tells_of_one_in_between() {
+        let config = ExecutorConfig {
+            threads: NonZeroU32::MIN,
+            slice: Duration::from_millis(1),
+            busy_after: SOON,
+            hog_after: SOON,
+            busy_nice: 0,
+            hog_priority: HogPriority::Nice(0),
+            pin_threads: false,
+        };
+        let io = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let executor = Executor::start(&config, io.handle(), || {}).expect("threads");
+        let before = at_rest(&executor);
+        let ((begin, begun), (go_on, wait)) = (channel(), channel::<()>());
+        let exchange = Exchange::sample();
+        let budget = Arc::new(Budget::new(SOON, SOON, exchange.clone()));
+        let guest = async move {
+            let _ = begin.send(());
+            let _ = wait.recv();
+        };
+        let job = executor.spawn(1, guest, budget, exchange, ());
+        begun.recv_timeout(SOON).expect("the job runs");
+        assert_eq!(executor.resting(), None);
+        drop(go_on);
+        assert_ne!(at_rest(&executor), before);
+        drop(job);
     }
 }

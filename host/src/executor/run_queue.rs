@@ -81,6 +81,11 @@ impl RunQueue {
         self.sleeping.load(SeqCst) == self.shards.len()
     }
 
+    /// Whether a thread sleeps and no job waits for one.
+    pub(super) fn has_time(&self) -> bool {
+        self.sleeping.load(SeqCst) > 0 && self.waiting() == 0
+    }
+
     /// Each shard in turn, or the caller's own. But a job behind which others wait there moves on to
     /// where fewest wait, else jobs in a short queue would be polled more often than those in a long one.
     fn shard_for(&self, near: Option<usize>) -> usize {

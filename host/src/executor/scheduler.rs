@@ -117,6 +117,16 @@ impl Scheduler {
         SEAT.with(Cell::get).is_some_and(|(class, _)| class != Class::Fresh)
     }
 
+    /// Whether a thread of normal priority has nothing to do.
+    pub(super) fn has_time(&self) -> bool {
+        self.queues[Class::Fresh.index()].has_time()
+    }
+
+    /// Whether every thread of normal priority has nothing to do.
+    pub(super) fn rests(&self) -> bool {
+        self.queues[Class::Fresh.index()].idle()
+    }
+
     /// Sends every thread home.
     pub(super) fn close(&self) {
         self.queues.iter().for_each(RunQueue::close);
@@ -136,7 +146,9 @@ impl Scheduler {
         if self.flat.get().is_some() {
             return (Class::Fresh, (self.clock)().saturating_add(cpu_ns.saturating_mul(RANK_PER_CPU)));
         }
-        if context.lowest.is_last() {
+        // A shared instance gives CPU time up with the requests that leave it: its job may move up again.
+        let only_down = !context.exchange.is_aside();
+        if only_down && context.lowest.is_last() {
             return (Class::Hog, 0);
         }
         let class = self.thresholds.class(cpu_ns, |alone| {
@@ -146,7 +158,7 @@ impl Scheduler {
             }
             self.crowd.share(busy.waiting() + 1, alone)
         });
-        (context.lowest.lower(class), 0)
+        (if only_down { context.lowest.lower(class) } else { class }, 0)
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
-/// Names a handler to the scheduler.
-pub(super) type HandlerKey = u64;
+/// Names a handler for as long as the process lives: to the scheduler, and to those who let requests in.
+pub type HandlerKey = u64;
 
 /// A ready job's place in the order of its handler.
 #[derive(Debug)]

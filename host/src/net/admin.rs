@@ -4,34 +4,42 @@
 
 mod guard;
 mod guesses;
+mod handlers;
 mod jobs;
+mod logs;
 mod metrics;
+mod openapi;
+mod refusal;
+mod routes;
+mod upload;
 
 use super::accepted::Accepted;
-use super::answer::{AnswerBody, REQUEST_ID, problem};
+use super::answer::AnswerBody;
 use super::entrance::Entrance;
 use super::head;
 use super::native;
 use super::service::Host;
 use super::socket::Socket;
-use crate::config::Token;
-use crate::outcome::Reason;
-use crate::telemetry::RequestId;
+use crate::config::{DeployConfig, Token};
 use guard::Guard;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
-};
+use handlers::Question;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use logs::Following;
+use refusal::Refusal;
+use routes::Operation;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use upload::Uploads;
 
 /// Connections open at once; they are none of the clients'.
 const CONNECTIONS_MAX: usize = 64;
@@ -42,28 +50,22 @@ const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Bytes of a head that are read at all.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// The paths that need no token.
-const PROBES: [&str; 2] = ["/health", "/ready"];
-const READ: &str = "GET, HEAD";
+/// The body of an answer: the host's own, or log lines as they come.
+type AdminBody = Either<AnswerBody, Following>;
 
 /// Answers whoever looks after the host.
 pub struct Admin {
     host: Arc<Host>,
     guard: Guard,
+    uploads: Uploads,
     started: Instant,
-}
-
-/// Why an admin request is refused, with the header field that goes with it.
-#[derive(Debug)]
-struct Refusal {
-    reason: Reason,
-    field: Option<(HeaderName, &'static str)>,
 }
 
 impl Admin {
     /// The admin side of `host`, for those who know `token` if there is one.
-    pub fn new(host: Arc<Host>, token: Option<Token>) -> Self {
-        Self { host, guard: Guard::new(token), started: Instant::now() }
+    pub fn new(host: Arc<Host>, token: Option<Token>, deploy: &DeployConfig) -> Self {
+        let uploads = Uploads::new(deploy.component_bytes_max, deploy.upload_timeout);
+        Self { host, guard: Guard::new(token), uploads, started: Instant::now() }
     }
 
     /// Serves for as long as the runtime lives, through a drain, too: that is when somebody wants to see
@@ -99,60 +101,60 @@ impl Admin {
             .await
     }
 
-    async fn answer<B>(&self, client: IpAddr, request: Request<B>) -> Response<AnswerBody> {
-        // No request here has a body that anyone wants.
-        let (head, _) = request.into_parts();
-        match self.respond(client, &head).await {
+    async fn answer(&self, client: IpAddr, request: Request<Incoming>) -> Response<AdminBody> {
+        let (head, body) = request.into_parts();
+        match self.respond(client, &head, body).await {
             Ok(answer) => answer,
-            Err(refusal) => refusal.answer(&head),
+            Err(refusal) => refusal.answer(&head).map(Either::Left),
         }
     }
 
-    async fn respond(&self, client: IpAddr, head: &Parts) -> Result<Response<AnswerBody>, Refusal> {
-        head::check(head, &self.host.config)?;
+    async fn respond(
+        &self,
+        client: IpAddr,
+        head: &Parts,
+        body: Incoming,
+    ) -> Result<Response<AdminBody>, Refusal> {
+        let host = &self.host;
+        head::check_fields(head, &host.config)?;
         self.guard.check_sender(head)?;
-        let path = head.uri.path();
-        if PROBES.contains(&path) {
-            return native::answer(&head.method, path, &self.host).ok_or(Refusal::method(READ));
+        let found = routes::find(&head.method, head.uri.path());
+        if !found.as_ref().is_ok_and(|(operation, _)| operation.is_open()) {
+            self.guard.check_token(client, head)?;
         }
-        self.guard.check_token(client, head)?;
-        let read = matches!(head.method, Method::GET | Method::HEAD);
-        match path {
-            "/admin/jobs" if read => jobs::list(&self.host.executor, head.uri.query()).await,
-            "/admin/metrics" if read => Ok(metrics::answer(&self.host, self.started.elapsed())),
-            "/admin/jobs" | "/admin/metrics" => Err(Refusal::method(READ)),
-            _ => match path.strip_prefix("/admin/jobs/") {
-                Some(id) if head.method == Method::DELETE => Ok(jobs::kill(&self.host.executor, id)?),
-                Some(_) => Err(Refusal::method("DELETE")),
-                None => Err(Reason::NotFound.into()),
-            },
-        }
-    }
-}
-
-impl Refusal {
-    fn method(allowed: &'static str) -> Self {
-        Self { reason: Reason::MethodNotAllowed, field: Some((ALLOW, allowed)) }
-    }
-
-    fn answer(self, head: &Parts) -> Response<AnswerBody> {
-        let id = RequestId::from_client(head.headers.get(REQUEST_ID));
-        let mut answer = problem(self.reason.into(), &id.header_value());
-        let headers = answer.headers_mut();
-        if let Some((name, value)) = self.field {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        // Whoever is not welcome holds no connection.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        answer
-    }
-}
-
-impl From<Reason> for Refusal {
-    fn from(reason: Reason) -> Self {
-        // RFC 9110 §15.5.2: a 401 names the scheme.
-        let field = (reason == Reason::Unauthorized).then_some((WWW_AUTHENTICATE, "Bearer"));
-        Self { reason, field }
+        let (operation, name) = found?;
+        let answer = match operation {
+            Operation::Health => native::health(),
+            Operation::Ready => native::ready(host),
+            Operation::OpenApi => whole("application/json", openapi::text().to_owned()),
+            Operation::Jobs => jobs::list(&host.executor, head.uri.query()).await?,
+            Operation::KillJob => jobs::kill(&host.executor, name, client)?,
+            Operation::Metrics => metrics::answer(host, self.started.elapsed()),
+            Operation::Drain => {
+                host.drain.ask();
+                tracing::info!(%client, action = "drain", outcome = "done", "audit");
+                empty(StatusCode::ACCEPTED)
+            }
+            Operation::Handlers => handlers::list(&host.deployments),
+            Operation::Handler => handlers::show(&host.deployments, name)?,
+            Operation::Versions => handlers::versions(&host.deployments, name)?,
+            Operation::Logs => {
+                let name = handlers::find(&host.deployments, name)?;
+                return logs::answer(host, &name, head.uri.query());
+            }
+            Operation::Deploy
+            | Operation::Remove
+            | Operation::Rollback
+            | Operation::Canary
+            | Operation::EndCanary
+            | Operation::Promote
+            | Operation::Pause
+            | Operation::Resume => {
+                let question = Question { operation, name, client, head };
+                handlers::change(host, &self.uploads, question, body).await?
+            }
+        };
+        Ok(answer.map(Either::Left))
     }
 }
 

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{Either, Full};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// The body of every response: the host's own, or a guest's.
 pub(super) type AnswerBody = Either<Full<Bytes>, GuestBody>;
@@ -15,18 +17,35 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
+/// An RFC 9457 problem.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Problem<'a> {
+    /// A name of the reason that is a URI.
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) title: &'a str,
+    pub(super) status: u16,
+    /// For programs: one of a table, in snake case.
+    pub(super) reason: &'a str,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) detail: Option<&'a str>,
+    pub(super) request_id: &'a str,
+}
+
 /// The answer to a request that was refused, or ended before a head was sent. It says nothing that a
 /// guest said, and nothing about the inside of the host.
 pub(super) fn problem(refusal: Refusal, request_id: &HeaderValue) -> Response<AnswerBody> {
     let reason = refusal.reason;
     let id = request_id.to_str().unwrap_or_default();
     // RFC 9457 §3.1: "about:blank" would forbid a title of our own; the reason is the type.
-    let document = serde_json::json!({
-        "type": format!("urn:wasm-host:reason:{}", reason.label()),
-        "title": reason.title(),
-        "status": reason.status().as_u16(),
-        "reason": reason.label(),
-        "request_id": id,
+    let document = serde_json::json!(Problem {
+        kind: format!("urn:wasm-host:reason:{}", reason.label()),
+        title: reason.title(),
+        status: reason.status().as_u16(),
+        reason: reason.label(),
+        detail: None,
+        request_id: id,
     });
     let mut response = json(reason.status(), "application/problem+json", &document);
     let headers = response.headers_mut();

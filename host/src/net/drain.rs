@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How far the shutdown has come.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -19,6 +19,8 @@ enum Stage {
 pub struct Drain {
     stage: watch::Sender<Stage>,
     counts: Arc<Counts>,
+    /// Somebody who looks after the host wants it to stop.
+    asked: Notify,
 }
 
 /// The side that follows; one for each listener and connection.
@@ -41,11 +43,21 @@ struct Counts {
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { stage: watch::Sender::new(Stage::Serving), counts: Arc::default() }
+        Self { stage: watch::Sender::new(Stage::Serving), counts: Arc::default(), asked: Notify::new() }
     }
 }
 
 impl Drain {
+    /// Asks whoever decides to begin.
+    pub(super) fn ask(&self) {
+        self.asked.notify_one();
+    }
+
+    /// Waits until somebody asks. Cancel safe.
+    pub async fn asked(&self) {
+        self.asked.notified().await;
+    }
+
     /// A signal for someone who has to follow.
     pub fn signal(&self) -> DrainSignal {
         DrainSignal(self.stage.subscribe())

@@ -1,7 +1,7 @@
 //! Checks of a request's head that hyper leaves to us, and what the guest gets to see of it.
 
 use super::hops;
-use super::origin::Origin;
+use super::origin::{Origin, ROUTE};
 use crate::config::NetConfig;
 use crate::outcome::Reason;
 use crate::telemetry::RequestId;
@@ -18,6 +18,15 @@ pub(super) const LOGGED_PATH_BYTES_MAX: usize = 1024;
 
 /// Refuses what no handler should see: too long, too large, or not routable.
 pub(super) fn check(head: &Parts, config: &NetConfig) -> Result<(), Reason> {
+    check_fields(head, config)?;
+    match declared_length(&head.headers) {
+        Some(length) if length > config.body_bytes_max => Err(Reason::BodyTooLarge),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The same, whatever the body.
+pub(super) fn check_fields(head: &Parts, config: &NetConfig) -> Result<(), Reason> {
     if uri_bytes(head) > config.uri_bytes_max {
         return Err(Reason::UriTooLong);
     }
@@ -29,11 +38,7 @@ pub(super) fn check(head: &Parts, config: &NetConfig) -> Result<(), Reason> {
     if head.method == Method::CONNECT {
         return Err(Reason::NotImplemented);
     }
-    check_host(head)?;
-    match declared_length(&head.headers) {
-        Some(length) if length > config.body_bytes_max => Err(Reason::BodyTooLarge),
-        Some(_) | None => Ok(()),
-    }
+    check_host(head)
 }
 
 /// RFC 9112 §3.2: an HTTP/1.1 request has exactly one `Host`, and it is an authority. RFC 9113 §8.3.1:
@@ -66,17 +71,20 @@ fn uri_bytes(head: &Parts) -> usize {
 }
 
 /// The body's declared length; hyper refuses several of them and broken ones.
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Makes the head the guest's: without what ends at this hop, with one truth about where it comes from,
-/// and the request's id.
-pub(super) fn hand_over(head: &mut Parts, id: &RequestId, origin: Origin) {
+/// the request's id, and the route that led here if the guest is to know.
+pub(super) fn hand_over(head: &mut Parts, id: &RequestId, origin: Origin, route: Option<HeaderValue>) {
     // First, so that no client has the host's own fields removed.
     hops::strip(&mut head.headers);
     origin.tell(head);
     head.headers.insert(super::answer::REQUEST_ID, id.header_value());
+    if let Some(route) = route {
+        head.headers.insert(ROUTE, route);
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod guest_body;
 mod handshakes;
 mod head;
 mod hops;
+mod lead;
 mod listener;
 mod native;
 mod origin;

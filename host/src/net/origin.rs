@@ -14,9 +14,12 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// The pattern by which the host led a request to its handler; the word of nobody else.
+pub(super) const ROUTE: HeaderName = HeaderName::from_static("x-wasm-host-route");
+
 /// What proxies say about a request's way, and handlers and their libraries believe; and `Proxy`, which
 /// a CGI environment takes for a setting (httpoxy, CVE-2016-5385).
-const CLAIMS: [HeaderName; 18] = [
+const CLAIMS: [HeaderName; 19] = [
     FORWARDED,
     FORWARDED_FOR,
     FORWARDED_PROTO,
@@ -35,6 +38,7 @@ const CLAIMS: [HeaderName; 18] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
     HeaderName::from_static("proxy"),
+    ROUTE,
 ];
 
 fn is_claim(name: &str) -> bool {
@@ -119,6 +123,11 @@ impl Origin {
         self.client.unwrap_or(Ipv4Addr::LOCALHOST.into())
     }
 
+    /// The host that is asked for, without its port.
+    pub(super) fn host(&self) -> &str {
+        self.authority.host()
+    }
+
     /// Makes it the only truth that `head` tells.
     pub(super) fn tell(self, head: &mut Parts) {
         let headers = &mut head.headers;
@@ -128,20 +137,25 @@ impl Origin {
             headers.remove(name);
         }
         let value =
-            |text: String| HeaderValue::try_from(text).expect("origin: addresses and authorities are ASCII");
-        let node = match self.client {
-            Some(IpAddr::V6(client)) => format!("\"[{client}]\""),
-            Some(IpAddr::V4(client)) => client.to_string(),
-            None => "unknown".to_owned(),
-        };
+            |text: &str| HeaderValue::try_from(text).expect("origin: addresses and authorities are ASCII");
         let Self { client, scheme, authority } = self;
-        headers.insert(FORWARDED, value(format!("for={node};proto={scheme};host=\"{authority}\"")));
-        if let Some(client) = client {
-            headers.insert(FORWARDED_FOR, value(client.to_string()));
+        // Put together by hand, and each part made once: this is done for every request.
+        let address = client.map(|client| client.to_string());
+        let node = match (&address, client) {
+            (Some(address), Some(IpAddr::V6(_))) => ["\"[", address, "]\""],
+            (Some(address), _) => ["", address, ""],
+            (None, _) => ["", "unknown", ""],
+        };
+        let [proto, host] = [scheme.as_str(), authority.as_str()];
+        let forwarded = ["for=", &node.concat(), ";proto=", proto, ";host=\"", host, "\""].concat();
+        headers.insert(FORWARDED, value(&forwarded));
+        if let Some(address) = address {
+            headers.insert(FORWARDED_FOR, value(&address));
         }
-        headers.insert(FORWARDED_PROTO, value(scheme.to_string()));
-        headers.insert(FORWARDED_HOST, value(authority.to_string()));
-        headers.insert(HOST, value(authority.to_string()));
+        let host = value(host);
+        headers.insert(FORWARDED_PROTO, value(proto));
+        headers.insert(FORWARDED_HOST, host.clone());
+        headers.insert(HOST, host);
         // A target in absolute form would say it once more.
         let target = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         head.uri = Uri::from(target);
@@ -157,11 +171,12 @@ fn authority(head: &Parts, link: &Link) -> Result<Authority, Reason> {
     if let Some(authority) = head.uri.authority() {
         return Ok(authority.clone());
     }
-    let host = match head.headers.get(HOST) {
-        Some(host) => host.to_str().map_err(|_| Reason::BadRequest)?.to_owned(),
-        None => link.local.map_or("localhost".to_owned(), |local| local.to_string()),
+    let host = match (head.headers.get(HOST), link.local) {
+        (Some(host), _) => Authority::try_from(host.as_bytes()),
+        (None, Some(local)) => Authority::try_from(local.to_string()),
+        (None, None) => return Ok(Authority::from_static("localhost")),
     };
-    host.parse().map_err(|_| Reason::BadRequest)
+    host.map_err(|_| Reason::BadRequest)
 }
 
 /// The elements of all fields of a name, in their order.

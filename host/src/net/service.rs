@@ -5,22 +5,27 @@ use super::drain::{Drain, DrainSignal, Running};
 use super::guest_body::{GuestBody, Length};
 use super::head::{self, LOGGED_PATH_BYTES_MAX};
 use super::hops;
+use super::lead::{Led, Target, lead};
 use super::native;
-use super::origin::{Link, Origin};
+use super::origin::Link;
 use super::request_body::RequestBody;
 use super::socket::Peer;
 use super::upload::Upload;
-use crate::admission::{Admission, HandlerKey, RequestPermit, StreamClaim};
+use crate::admission::{Admission, HandlerShare, RequestPermit, StreamClaim};
 use crate::config::NetConfig;
+use crate::deploy::Deployments;
 use crate::executor::{Executor, JobHandle};
+use crate::handlers::{Catalog, Deployed};
 use crate::outcome::{Reason, Refusal};
-use crate::sandbox::{Budget, GuestHead, Handler, invoke};
-use crate::telemetry::{Exchange, RequestHead, RequestId, TraceParent};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use crate::sandbox::{Budget, GuestHead, Work, invoke, share};
+use crate::telemetry::{Exchange, Recent, RequestHead, RequestId, TraceParent};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::Either;
 use hyper::body::Incoming;
+use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -29,19 +34,20 @@ use std::task::Poll;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// The one handler there is, as admission knows it.
-const HANDLER: HandlerKey = 0;
-
 /// What every connection shares.
 pub struct Host {
     /// The network's settings.
     pub config: NetConfig,
     /// Who is let in.
-    pub admission: Admission,
+    pub admission: Arc<Admission>,
     /// Where guests run.
-    pub executor: Executor,
+    pub executor: Arc<Executor>,
     /// What is served.
-    pub handler: Arc<Handler>,
+    pub catalog: Arc<Catalog>,
+    /// What is deployed, and how to change it.
+    pub deployments: Deployments,
+    /// The last log lines of each handler.
+    pub recent: Arc<Recent>,
     /// How far a shutdown has come.
     pub drain: Drain,
 }
@@ -73,42 +79,47 @@ impl Service {
         if let Some(answer) = native::answer(request.method(), request.uri().path(), &self.host) {
             return answer;
         }
-        let exchange =
-            Exchange::new(describe(&request, self.host.handler.name()), self.host.handler.stats().clone());
-        match contained(self.serve(request, refused, &exchange)).await {
+        let (head, body) = request.into_parts();
+        let Led { handler, stats, tally, allow, to } = lead(&head, &self.link, &self.host);
+        let exchange = Exchange::tallied(describe(&head, handler), stats, tally);
+        match contained(self.serve(head, body, to, refused, &exchange)).await {
             Ok(answer) => answer,
             Err(refusal) => {
                 let reason = exchange.fail(refusal.reason);
                 exchange.answer(reason.status());
                 // What ended the request first is told, with what belongs to it.
                 let told = if reason == refusal.reason { refusal } else { reason.into() };
-                problem(told, &exchange.head.id.header_value())
+                let mut answer = problem(told, &exchange.head.id.header_value());
+                if let Some(allow) = allow.filter(|_| told.reason == Reason::MethodNotAllowed) {
+                    answer.headers_mut().insert(ALLOW, allow);
+                }
+                answer
             }
         }
     }
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        mut head: Parts,
+        body: Incoming,
+        to: Result<Target, Reason>,
         refused: bool,
         exchange: &Arc<Exchange>,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let host = &self.host;
-        let (mut head, body) = request.into_parts();
-        head::check(&head, &host.config)?;
+        let Target { deployed, origin, route } = to?;
         if refused {
             return Err(Reason::Draining.into());
         }
         if self.reserved {
             return Err(Reason::TooManyConnections.into());
         }
-        let origin = Origin::of(&head, &self.link, &host.config.proxies)?;
-        host.admission.rates().check(origin.client(), HANDLER)?;
+        host.admission.rates().check(origin.client(), deployed.rate.as_deref())?;
         let mut running = host.drain.running();
-        let permit = self.await_permit(&mut running.drain).await?;
+        let permit = self.await_permit(deployed.share, &mut running.drain).await?;
         let claim = permit.claim();
         let version = head.version;
-        head::hand_over(&mut head, &exchange.head.id, origin);
+        head::hand_over(&mut head, &exchange.head.id, origin, route);
         let config = &host.config;
         let (body, faults) = RequestBody::new(
             Upload::new(body, version),
@@ -116,24 +127,50 @@ impl Service {
             config.body_timeout,
             exchange.clone(),
         );
-        let limits = host.handler.limits();
+        let limits = deployed.handler.limits();
         let budget = Arc::new(Budget::new(limits.timeout, limits.cpu_time, exchange.clone()));
         let deadline = budget.deadline;
         let (tx, rx) = oneshot::channel();
         let request = Request::from_parts(head, body);
-        let guest = invoke(host.handler.clone(), request, tx, budget.clone(), exchange.clone());
-        let job = host.executor.spawn(guest, budget, exchange.clone(), permit);
+        let job = self.start(&deployed, request, tx, budget, exchange, permit);
         let head = self.await_head(rx, faults, deadline, &mut running.drain, exchange, job.killed()).await?;
         // HTTP/1.0 has no last chunk that could be missing: there only a reset says that it is.
         let reset = (version < Version::HTTP_11).then(|| self.peer.clone());
         Ok(respond(head, exchange, job, deadline, running, claim, reset)?)
     }
 
+    /// Gives a request to an instance of its handler.
+    fn start(
+        &self,
+        deployed: &Deployed,
+        request: Request<RequestBody>,
+        answer: oneshot::Sender<GuestHead>,
+        budget: Arc<Budget>,
+        exchange: &Arc<Exchange>,
+        permit: RequestPermit,
+    ) -> JobHandle {
+        let (handler, key, executor) =
+            (deployed.handler.clone(), deployed.share.handler, &self.host.executor);
+        if handler.shares() {
+            let launch = |work: Work| -> Box<dyn Any + Send> {
+                Box::new(executor.spawn(key, work.future, work.budget, work.exchange, ()))
+            };
+            let guest = share(handler, request, answer, budget.clone(), exchange.clone(), &launch);
+            return executor.spawn(key, guest, budget, exchange.clone(), permit);
+        }
+        let guest = invoke(handler, request, answer, budget.clone(), exchange.clone());
+        executor.spawn(key, guest, budget, exchange.clone(), permit)
+    }
+
     /// Waits for a permit, or for whatever ends the request in the queue.
-    async fn await_permit(&self, drain: &mut DrainSignal) -> Result<RequestPermit, Refusal> {
+    async fn await_permit(
+        &self,
+        share: HandlerShare,
+        drain: &mut DrainSignal,
+    ) -> Result<RequestPermit, Refusal> {
         tokio::select! {
             biased;
-            admitted = self.host.admission.admit(HANDLER) => admitted,
+            admitted = self.host.admission.admit(share) => admitted,
             () = drain.was_cut() => Err(Reason::Draining.into()),
             () = self.peer.gone() => Err(Reason::ClientGone.into()),
         }
@@ -168,16 +205,16 @@ impl Service {
     }
 }
 
-fn describe(request: &Request<Incoming>, handler: &Arc<str>) -> RequestHead {
-    let headers = request.headers();
-    let path = request.uri().path();
+fn describe(head: &Parts, handler: Arc<str>) -> RequestHead {
+    let headers = &head.headers;
+    let path = head.uri.path();
     let cut = path.floor_char_boundary(LOGGED_PATH_BYTES_MAX);
     RequestHead {
         id: RequestId::from_client(headers.get(REQUEST_ID)),
         trace: headers.get("traceparent").and_then(TraceParent::parse),
-        method: request.method().clone(),
+        method: head.method.clone(),
         path: path[..cut].to_owned(),
-        handler: handler.clone(),
+        handler,
     }
 }
 

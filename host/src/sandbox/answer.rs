@@ -4,6 +4,7 @@ use super::body::ResponseBody;
 use super::response::Finished;
 use crate::outcome::Reason;
 use crate::telemetry::Exchange;
+use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
@@ -45,15 +46,18 @@ impl Answer {
                     let _ = tx.send(response.map(|body| ResponseBody::new(body, finished)));
                 }
             }
-            Err(code) => {
-                let mut details = format!("{code:?}");
-                details.truncate(details.floor_char_boundary(ERROR_BYTES_MAX));
-                tracing::warn!(request_id = %self.exchange.head.id, handler = &*self.exchange.head.handler,
-                    details, "guest answered with an error");
-                self.exchange.fail(Reason::GuestError);
-            }
+            Err(code) => refuse(&self.exchange, &code),
         }
     }
+}
+
+/// Records that the guest answered with an error `code` in place of a response.
+pub(super) fn refuse(exchange: &Exchange, code: &dyn Debug) {
+    let mut details = format!("{code:?}");
+    details.truncate(details.floor_char_boundary(ERROR_BYTES_MAX));
+    tracing::warn!(request_id = %exchange.head.id, handler = &*exchange.head.handler,
+        details, "guest answered with an error");
+    exchange.fail(Reason::GuestError);
 }
 
 impl Drop for Answer {

@@ -1,10 +1,12 @@
 //! Bodies on their way through the sandbox, without the names of the engine: what the network side
 //! reads from a guest and what it feeds to one.
 
+use super::passage::Passage;
 use super::response::Finished;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Acquire;
 use std::task::{Context, Poll};
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -44,14 +46,31 @@ impl From<BodyError> for Error {
 ///
 /// Ends only if the guest finished it; the end of an instance in the middle is
 /// [`Unfinished`]. Cancel safe: dropping it makes the guest's next write fail.
-pub struct ResponseBody {
-    frames: WasiBody,
-    finished: Finished,
+pub struct ResponseBody(Source);
+
+/// How a body comes from a guest.
+enum Source {
+    /// WASI 0.2.
+    Watched { frames: WasiBody, finished: Finished },
+    /// WASI 0.3.
+    Passage(Arc<Passage>),
 }
 
 impl ResponseBody {
     pub(super) fn new(frames: WasiBody, finished: Finished) -> Self {
-        Self { frames, finished }
+        Self(Source::Watched { frames, finished })
+    }
+
+    pub(super) fn through(passage: Arc<Passage>) -> Self {
+        Self(Source::Passage(passage))
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if let Source::Passage(passage) = &self.0 {
+            passage.abandon();
+        }
     }
 }
 
@@ -63,19 +82,30 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
-        Pin::new(&mut self.frames).poll_frame(cx).map(|frame| match frame {
-            Some(Ok(frame)) => Some(Ok(frame)),
-            Some(Err(_)) => Some(Err(Unfinished)),
-            None if self.finished.load(Acquire) => None,
-            None => Some(Err(Unfinished)),
-        })
+        match &mut self.0 {
+            Source::Watched { frames, finished } => {
+                Pin::new(frames).poll_frame(cx).map(|frame| match frame {
+                    Some(Ok(frame)) => Some(Ok(frame)),
+                    Some(Err(_)) => Some(Err(Unfinished)),
+                    None if finished.load(Acquire) => None,
+                    None => Some(Err(Unfinished)),
+                })
+            }
+            Source::Passage(passage) => passage.poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.frames.is_end_stream()
+        match &self.0 {
+            Source::Watched { frames, .. } => frames.is_end_stream(),
+            Source::Passage(passage) => passage.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.frames.size_hint()
+        match &self.0 {
+            Source::Watched { frames, .. } => frames.size_hint(),
+            Source::Passage(passage) => passage.size_hint(),
+        }
     }
 }

@@ -12,11 +12,11 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
 
 /// Bytes of a method or scheme; the longest registered ones have 17.
-const TOKEN_BYTES_MAX: usize = 64;
+pub(super) const TOKEN_BYTES_MAX: usize = 64;
 /// Bytes of an authority; a host name has 253 at most.
-const AUTHORITY_BYTES_MAX: usize = 1024;
+pub(super) const AUTHORITY_BYTES_MAX: usize = 1024;
 /// Bytes of a path with its query.
-const PATH_BYTES_MAX: usize = 8 * 1024;
+pub(super) const PATH_BYTES_MAX: usize = 8 * 1024;
 
 type Request = Resource<HostOutgoingRequest>;
 type SetResult = (Result<(), ()>,);
@@ -49,7 +49,7 @@ fn set_scheme(
     mut store: StoreContextMut<'_, HostState>,
     (request, scheme): (Request, Option<Scheme>),
 ) -> wasmtime::Result<SetResult> {
-    if matches!(&scheme, Some(Scheme::Other(name)) if name.len() > TOKEN_BYTES_MAX) {
+    if matches!(&scheme, Some(Scheme::Other(name)) if name.len() > TOKEN_BYTES_MAX || name.is_empty()) {
         return Ok((Err(()),));
     }
     Ok((store.data_mut().http().set_scheme(request, scheme)?,))
@@ -86,6 +86,8 @@ fn handle(
         state.http().table.delete(request)?;
         return Ok((Err(ErrorCode::HttpRequestDenied),));
     }
+    // No path stands for an empty one, of which the library makes a broken URI.
+    state.http().table.get_mut(&request)?.path_with_query.get_or_insert_with(|| "/".to_owned());
     match state.http().handle(request, options) {
         Ok(response) => Ok((Ok(response),)),
         Err(error) => Ok((Err(error.downcast()?),)),

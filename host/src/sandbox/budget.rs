@@ -57,6 +57,17 @@ impl Budget {
         }
     }
 
+    /// The same for a request that is polled by a job of others, which has booked what it has used.
+    pub(super) fn spent_by_now(&self) -> Option<Reason> {
+        if Instant::now() >= self.deadline {
+            Some(Reason::GuestTimeout)
+        } else if self.exchange.cpu_ns() >= self.cpu_max_ns {
+            Some(Reason::CpuLimit)
+        } else {
+            None
+        }
+    }
+
     /// From now on threads of a low priority poll the guest.
     pub fn demote(&self) {
         self.demoted.store(true, Relaxed);
@@ -87,7 +98,8 @@ impl Budget {
         self.stopped() || self.returned.load(Relaxed)
     }
 
-    fn poll_cpu_ns(&self) -> u64 {
+    /// CPU time of the current poll. To be asked on the thread that polls.
+    pub(super) fn poll_cpu_ns(&self) -> u64 {
         thread_cpu_ns().saturating_sub(self.poll_began_ns.load(Relaxed))
     }
 }

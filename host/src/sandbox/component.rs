@@ -1,6 +1,7 @@
 //! From a file to a checked component: what is not one is refused with what it is in its place.
 
 use super::shape::Shape;
+use crate::digest::Digest;
 use bytesize::ByteSize;
 use std::io::Read;
 use std::path::Path;
@@ -41,53 +42,129 @@ pub enum LoadError {
     Unknown(String),
     #[error("the component is broken at byte {offset}, probably truncated or damaged: {what}")]
     Broken { offset: u64, what: String },
-    #[error("the component does not compile")]
-    Compile(#[source] wasmtime::Error),
+    #[error("the component is not valid: {0}")]
+    Invalid(String),
+    #[error("the component uses what this host does not support: {0}")]
+    Unsupported(String),
+    #[error("the component is too complex: {0}")]
+    TooComplex(String),
+    #[error("the component needs too much to run: {0}")]
+    NeedsTooMuch(String),
+    #[error("compiling the component was given up: {0}")]
+    CompileLimit(String),
+    #[error("the compiler failed on the component, which costs nobody else anything: {0}")]
+    CompileFailed(String),
+    #[error("cannot run the compiler, which is a process of its own")]
+    NoCompiler(#[source] io::Error),
+    #[error("the component does not fit into an instance of this host")]
+    Unfit(#[source] wasmtime::Error),
     #[error(
         "the component needs {} of memory to start, and `memory` allows {}: raise `--memory`",
         ByteSize(*needed), ByteSize(*allowed)
     )]
     MemoryMinimum { needed: u64, allowed: u64 },
     #[error(
-        "the component exports no wasi:http/incoming-handler@0.2, so it cannot answer requests; it exports {exports}{hint}"
+        "the component needs {needed}, and this host was laid out for {there_is} when it started: start it anew \
+         with this component among its handlers"
+    )]
+    Room { needed: Shape, there_is: Shape },
+    #[error(
+        "the component needs an engine of another kind, and this host has mappings and address space for {0}: \
+         start it anew with this component among its handlers, or with fewer `--instances`"
+    )]
+    Engines(u32),
+    #[error("cannot set up the sandbox")]
+    Engine(#[source] wasmtime::Error),
+    #[error(
+        "the component exports neither wasi:http/incoming-handler@0.2 nor wasi:http/handler@0.3, so it cannot answer \
+         requests; it exports {exports}{hint}"
     )]
     NoHandler { exports: String, hint: &'static str },
     #[error(
         "the component imports what this host does not provide: {0}; a handler may import wasi:cli, clocks, \
-         filesystem, http, io, random and sockets at version 0.2"
+         filesystem, http, io, random and sockets at version 0.2, and if it exports wasi:http/handler@0.3, at 0.3, too"
     )]
     Ungranted(String),
     #[error("the component does not fit the interfaces of this host")]
     Link(#[source] wasmtime::Error),
 }
 
+/// Reads a file that is said to be a component; nothing looks at its bytes yet.
+///
+/// # Errors
+/// Where it cannot be read, or is larger than any component.
+pub fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let file = fs::File::open(path).map_err(LoadError::Unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(LoadError::Unreadable)?;
+    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
+        return Err(LoadError::TooLarge);
+    }
+    Ok(bytes)
+}
+
+impl LoadError {
+    /// Whether the host, or its machine, is at fault, and not the component.
+    pub fn is_hosts(&self) -> bool {
+        matches!(self, Self::Engine(_) | Self::NoCompiler(_))
+    }
+
+    /// The reason in a word, for programs. A word stays what it is; new ones may come.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::TooLarge => "too_large",
+            Self::Empty
+            | Self::CoreModule
+            | Self::WasmText
+            | Self::Text
+            | Self::Unknown(_)
+            | Self::Broken { .. }
+            | Self::Invalid(_) => "invalid_wasm",
+            Self::Precompiled => "precompiled",
+            Self::Unsupported(_) => "unsupported",
+            Self::TooComplex(_) => "too_complex",
+            Self::CompileLimit(_) => "compile_limit",
+            Self::CompileFailed(_) => "compile_failed",
+            Self::NeedsTooMuch(_)
+            | Self::MemoryMinimum { .. }
+            | Self::Room { .. }
+            | Self::Engines(_)
+            | Self::Unfit(_) => "needs_too_much",
+            Self::NoHandler { .. } => "no_handler",
+            Self::Ungranted(_) => "not_granted",
+            Self::Link(_) => "not_linkable",
+            Self::Engine(_) | Self::NoCompiler(_) => "host_failure",
+        }
+    }
+}
+
 /// A component's bytes that have passed every check that needs no engine.
-pub(super) struct Checked {
+pub struct Checked {
     pub(super) bytes: Vec<u8>,
+    pub(super) digest: Digest,
     pub(super) shape: Shape,
 }
 
 impl Checked {
-    /// Reads and checks a file.
-    pub(super) fn from_file(path: &Path) -> Result<Self, LoadError> {
-        let file = fs::File::open(path).map_err(LoadError::Unreadable)?;
-        let mut bytes = Vec::new();
-        file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(LoadError::Unreadable)?;
-        if bytes.len() as u64 > COMPONENT_BYTES_MAX {
-            return Err(LoadError::TooLarge);
-        }
-        Self::from_bytes(bytes)
-    }
-
-    /// Checks bytes that are in memory already.
-    pub(super) fn from_bytes(bytes: Vec<u8>) -> Result<Self, LoadError> {
+    /// Checks bytes, wherever they come from.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, LoadError> {
         check_kind(&bytes)?;
         let shape = Shape::read(&bytes)?;
-        Ok(Self { bytes, shape })
+        Ok(Self { digest: Digest::of(&bytes), bytes, shape })
+    }
+
+    /// The SHA-256 of the bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 }
 
-fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
+/// Whether bytes begin as a component does; what they are where they do not.
+pub(super) fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
     if bytes.starts_with(COMPONENT_PREAMBLE) {
         return Ok(());
     }

@@ -3,18 +3,24 @@
 
 use super::component::LoadError;
 use super::linker;
-use super::state::HostState;
+use super::room::Room;
+use super::session::Session;
+use super::shared::Crews;
+use super::shelf::Shelf;
+use super::world::Linked;
 use crate::capabilities::OutboundGrant;
-use crate::config::Limits;
+use crate::config::{Limits, Reuse};
 use crate::telemetry::{HandlerStats, Sampler};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 use wasmtime::Engine;
 use wasmtime::component::Component;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 /// Failures a second whose details reach the log; each has its request's line in any case.
 const FAILURES_TOLD_MAX: u32 = 20;
+/// What works for nobody has no deadline: a year.
+pub(super) const AGES: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What a handler is called and granted.
 #[derive(Clone, Debug)]
@@ -27,6 +33,8 @@ pub struct HandlerSettings {
     pub outbound: OutboundGrant,
     /// Where its requests are counted.
     pub stats: Arc<HandlerStats>,
+    /// How long an instance lives beyond a request.
+    pub reuse: Reuse,
     /// Whether it is told the number of its instance (`WASM_HOST_INSTANCE`), which only the built-in
     /// handler is: it lets a guest see how much the host serves.
     pub tells_instance: bool,
@@ -34,9 +42,14 @@ pub struct HandlerSettings {
 
 /// A component ready to be instantiated for a request.
 pub struct Handler {
-    pub(super) pre: ProxyPre<HostState>,
+    pub(super) linked: Linked,
     pub(super) limits: Limits,
     pub(super) settings: HandlerSettings,
+    /// Where its instances wait for requests, if they do.
+    pub(super) shelf: Option<Arc<Shelf>>,
+    pub(super) room: Arc<Room>,
+    /// Its instances that serve several requests at once.
+    pub(super) crews: Crews,
     instances: AtomicU64,
     /// Which of its failures are told in full.
     pub(super) failures: Sampler,
@@ -48,15 +61,26 @@ impl Handler {
         component: &Component,
         limits: Limits,
         settings: HandlerSettings,
-    ) -> Result<Self, LoadError> {
-        let pre = linker::link(engine, component)?;
-        Ok(Self {
-            pre,
+        room: &Arc<Room>,
+    ) -> Result<Arc<Self>, LoadError> {
+        let linked = linker::link(engine, component)?;
+        let handler = Arc::new_cyclic(|handler| Self {
+            linked,
             limits,
+            shelf: settings.reuse.keeps_instances().then(|| {
+                let resting = Session::aside(settings.name.clone(), &settings.stats, "(waiting)", AGES, AGES);
+                Arc::new(Shelf::new(settings.reuse, resting, handler.clone()))
+            }),
             settings,
+            room: room.clone(),
+            crews: Crews::default(),
             instances: AtomicU64::new(0),
             failures: Sampler::new(FAILURES_TOLD_MAX),
-        })
+        });
+        if let Some(shelf) = &handler.shelf {
+            room.register(shelf);
+        }
+        Ok(handler)
     }
 
     /// The handler's name.
@@ -69,9 +93,32 @@ impl Handler {
         &self.settings.stats
     }
 
+    /// Whether its instances serve several requests at once.
+    pub fn shares(&self) -> bool {
+        self.requests_at_once() > 1
+    }
+
+    /// Requests that one of its instances may serve at once.
+    pub(super) fn requests_at_once(&self) -> u32 {
+        match (&self.linked, &self.settings.reuse) {
+            (Linked::P3(_), reuse) if reuse.requests_max.get() > 1 => reuse.concurrency.get(),
+            (Linked::P3(_) | Linked::P2(_), _) => 1,
+        }
+    }
+
     /// What one of its instances may use.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How many instances it has had.
+    pub fn instances_made(&self) -> u64 {
+        self.instances.load(Relaxed)
+    }
+
+    /// How many of them wait for a request.
+    pub fn instances_waiting(&self) -> u64 {
+        self.shelf.as_ref().map_or(0, |shelf| shelf.count())
     }
 
     /// Counts instances from 1.

@@ -24,6 +24,17 @@ impl Limiter {
         Self { bytes: 0, bytes_max, refused: false, exchange }
     }
 
+    /// From now on this one's record says how much it is.
+    pub(super) fn follow(&mut self, exchange: &Arc<Exchange>) {
+        self.exchange = exchange.clone();
+        self.exchange.memory(self.bytes());
+    }
+
+    /// Bytes held now.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
     /// Whether a growth was refused: a trap after this is most likely the guest giving up.
     pub(super) fn refused(&self) -> bool {
         self.refused
@@ -40,7 +51,7 @@ impl Limiter {
         }
         if maximum.is_none_or(|maximum| desired <= maximum) {
             self.bytes = total;
-            self.exchange.memory(total as u64);
+            self.exchange.memory(self.bytes());
         }
         true
     }

@@ -21,20 +21,22 @@ pub(super) struct Plan {
     pub(super) needed: u64,
 }
 
-/// Plans for `sandboxes` with so many memories each, none if not even the pool itself fits. Images are
-/// given up before sandboxes are.
-pub(super) fn plan(maps_max: Option<u64>, sandboxes: u32, memories: u32) -> Result<Plan, u64> {
+/// Plans for `sandboxes` with so many memories each, none if not even the pools themselves fit. Images are
+/// given up before sandboxes are. Each engine's pool may come to hold every sandbox in its turn, and what
+/// it mapped for one it keeps.
+pub(super) fn plan(maps_max: Option<u64>, sandboxes: u32, engines: u32, memories: u32) -> Result<Plan, u64> {
+    let engines = u64::from(engines);
     let all = |memory_maps: u64| {
         let one = STACK_MAPS + memory_maps * u64::from(memories);
-        OTHER_MAPS + one.saturating_mul(u64::from(sandboxes))
+        OTHER_MAPS + one.saturating_mul(u64::from(sandboxes) * engines)
     };
     let maps_max = maps_max.unwrap_or(u64::MAX);
     if all(MEMORY_MAPS) <= maps_max {
         return Ok(Plan { images: true, alive_max: sandboxes, needed: all(MEMORY_MAPS) });
     }
     let needed = all(PLAIN_MEMORY_MAPS);
-    let idle = OTHER_MAPS + STACK_MAPS * u64::from(sandboxes);
-    let fit = maps_max.saturating_sub(idle) / (PLAIN_MEMORY_MAPS * u64::from(memories)).max(1);
+    let idle = OTHER_MAPS + STACK_MAPS * u64::from(sandboxes) * engines;
+    let fit = maps_max.saturating_sub(idle) / (PLAIN_MEMORY_MAPS * u64::from(memories) * engines).max(1);
     match u32::try_from(fit).unwrap_or(u32::MAX).min(sandboxes) {
         0 => Err(needed),
         alive_max => Ok(Plan { images: false, alive_max, needed }),
@@ -49,7 +51,7 @@ mod tests {
 
     #[track_caller]
     fn check(maps_max: Option<u64>, sandboxes: u32, memories: u32, expected: Option<(bool, u32)>) {
-        let found = plan(maps_max, sandboxes, memories).ok().map(|plan| (plan.images, plan.alive_max));
+        let found = plan(maps_max, sandboxes, 1, memories).ok().map(|plan| (plan.images, plan.alive_max));
         assert_eq!(found, expected, "{sandboxes} of {memories} memories in {maps_max:?}");
     }
 
@@ -69,11 +71,14 @@ mod tests {
     fn what_is_planned_fits() {
         for sandboxes in (1..40_000).step_by(97) {
             for memories in 1..5 {
-                if let Ok(plan) = plan(USUAL, sandboxes, memories) {
-                    let memory_maps = if plan.images { MEMORY_MAPS } else { PLAIN_MEMORY_MAPS };
-                    let live = memory_maps * u64::from(memories) * u64::from(plan.alive_max);
-                    assert!(OTHER_MAPS + STACK_MAPS * u64::from(sandboxes) + live <= 65_530);
-                    assert!((1..=sandboxes).contains(&plan.alive_max));
+                for engines in 1..5 {
+                    if let Ok(plan) = plan(USUAL, sandboxes, engines, memories) {
+                        let memory_maps = if plan.images { MEMORY_MAPS } else { PLAIN_MEMORY_MAPS };
+                        let live = memory_maps * u64::from(memories) * u64::from(plan.alive_max);
+                        let idle = STACK_MAPS * u64::from(sandboxes);
+                        assert!(OTHER_MAPS + (idle + live) * u64::from(engines) <= 65_530);
+                        assert!((1..=sandboxes).contains(&plan.alive_max));
+                    }
                 }
             }
         }

@@ -33,6 +33,11 @@ pub(super) struct ResponseWatch {
 }
 
 impl ResponseWatch {
+    /// Watches for the response of another request. What the guest made before, it may still send.
+    pub(super) fn next(&mut self) {
+        self.sent = Arc::default();
+    }
+
     /// Whether the guest has sent a response and finished its body.
     pub(super) fn answered(&self) -> bool {
         self.sent.get().is_some_and(|finished| finished.load(Acquire))

@@ -2,41 +2,62 @@
 //! for it, and what cannot fit is refused with a reason in place of a compiler's message.
 
 use super::component::LoadError;
+use super::counts::Counts;
+use super::world::World;
+use std::fmt;
 use wasmparser::{Parser, Payload};
 use wasmtime::ResourcesRequired;
 
 /// What one instance of a component holds at least.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Shape {
+pub struct Shape {
     pub(super) memories: u32,
     pub(super) tables: u32,
     /// Bytes of all linear memories at their minimum.
     pub(super) memory_bytes_min: u64,
     /// Elements of the largest table at its minimum.
     pub(super) table_elements_min: u64,
+    /// What it is to be called by; none if it is no handler.
+    pub(super) world: Option<World>,
 }
 
 impl Shape {
-    /// Reads the sections of `bytes`, nested modules and components included.
+    /// Reads the sections of `bytes`, nested modules and components included, as far as there are no more of
+    /// anything than any compiler should be asked to look at.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, LoadError> {
-        let mut shape = Self::default();
+        let (mut shape, mut counts) = (Self::default(), Counts::default());
         for payload in Parser::new(0).parse_all(bytes) {
-            shape.add(&payload.map_err(broken)?).map_err(broken)?;
+            let payload = payload.map_err(broken)?;
+            counts.add(bytes, &payload)?;
+            shape.add(&payload, counts.depth()).map_err(broken)?;
         }
         Ok(shape)
     }
 
-    /// Grows to what an instance really holds; returns whether it had to.
-    pub(super) fn cover(&mut self, required: &ResourcesRequired) -> bool {
-        let before = *self;
+    /// The shape with what an instance really holds.
+    pub(super) fn covering(mut self, required: &ResourcesRequired) -> Self {
         self.memories = self.memories.max(required.num_memories);
         self.tables = self.tables.max(required.num_tables);
-        *self != before
+        self
     }
 
-    fn add(&mut self, payload: &Payload<'_>) -> wasmparser::Result<()> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "only two kinds of sections hold resources")]
+    /// Grows until either fits.
+    pub(super) fn grow(&mut self, other: &Self) {
+        self.memories = self.memories.max(other.memories);
+        self.tables = self.tables.max(other.tables);
+        self.memory_bytes_min = self.memory_bytes_min.max(other.memory_bytes_min);
+        self.table_elements_min = self.table_elements_min.max(other.table_elements_min);
+    }
+
+    /// Adds one section, at a `depth` of 1 if it is not that of a nested module or component.
+    fn add(&mut self, payload: &Payload<'_>, depth: usize) -> wasmparser::Result<()> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "few kinds of sections matter here")]
         match payload {
+            Payload::ComponentExportSection(exports) if depth == 1 => {
+                for export in exports.clone() {
+                    self.world = self.world.max(World::exported_as(export?.name.name));
+                }
+            }
             Payload::MemorySection(memories) => {
                 for memory in memories.clone() {
                     let memory = memory?;
@@ -59,7 +80,14 @@ impl Shape {
     }
 }
 
-fn broken(error: wasmparser::BinaryReaderError) -> LoadError {
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { memories, tables, table_elements_min, .. } = self;
+        write!(f, "{memories} memories and {tables} tables of {table_elements_min} elements")
+    }
+}
+
+pub(super) fn broken(error: wasmparser::BinaryReaderError) -> LoadError {
     LoadError::Broken { offset: error.offset() as u64, what: error.message().to_owned() }
 }
 
@@ -77,8 +105,21 @@ mod tests {
             (core module $a (memory 2) (memory 1) (table 7 funcref))
             (core instance (instantiate $a))
             (component (core module $b (memory 3) (table 9 20 funcref)) (core instance (instantiate $b))))";
-        let expected = Shape { memories: 3, tables: 2, memory_bytes_min: 6 * 65536, table_elements_min: 9 };
+        let expected =
+            Shape { memories: 3, tables: 2, memory_bytes_min: 6 * 65536, table_elements_min: 9, world: None };
         assert_eq!(shape(text), expected);
+    }
+
+    #[test]
+    fn only_its_own_exports_make_a_component_a_handler() {
+        let handler = |version: &str| {
+            format!("(component (instance $i) (export \"wasi:http/{version}\" (instance $i)))")
+        };
+        assert_eq!(shape(&handler("incoming-handler@0.2.3")).world, Some(World::P2));
+        assert_eq!(shape(&handler("handler@0.3.2")).world, Some(World::P3));
+        let nested =
+            format!("(component {} {})", handler("handler@0.3.0"), handler("incoming-handler@0.2.0"));
+        assert_eq!(shape(&nested).world, None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! figures in it are final.
 
 use super::handler_stats::HandlerStats;
+use super::tally::Tally;
 use super::verdict::Verdict;
 use crate::outcome::{Outcome, Reason};
 use crate::telemetry::{RequestId, TraceParent};
@@ -44,6 +45,10 @@ pub struct Exchange {
     memory_bytes: AtomicU64,
     memory_peak_bytes: AtomicU64,
     stats: Arc<HandlerStats>,
+    /// Whether it is one of a request, which is told and counted.
+    recorded: bool,
+    /// Of the version that serves it, where versions are counted apart.
+    tally: Option<Arc<Tally>>,
 }
 
 /// How much CPU time of a running request its handler's counters may lack: counting every poll would
@@ -53,7 +58,29 @@ const CPU_UNCOUNTED_NS_MAX: u64 = 10_000_000;
 impl Exchange {
     /// Opens the record of a request that arrived now, to be counted in `stats`.
     pub fn new(head: RequestHead, stats: Arc<HandlerStats>) -> Arc<Self> {
-        Arc::new(Self {
+        Self::tallied(head, stats, None)
+    }
+
+    /// The same, to be counted for the version that serves it, too.
+    pub fn tallied(head: RequestHead, stats: Arc<HandlerStats>, tally: Option<Arc<Tally>>) -> Arc<Self> {
+        Arc::new(Self::open(head, stats, tally, true))
+    }
+
+    /// A record for what is done for `handler` without a request having asked for it: it is neither told
+    /// nor counted as one. `what` stands in the place of a path.
+    pub fn aside(handler: Arc<str>, what: &str, stats: Arc<HandlerStats>) -> Arc<Self> {
+        let head = RequestHead {
+            id: RequestId::from_client(None),
+            trace: None,
+            method: http::Method::GET,
+            path: what.to_owned(),
+            handler,
+        };
+        Arc::new(Self::open(head, stats, None, false))
+    }
+
+    fn open(head: RequestHead, stats: Arc<HandlerStats>, tally: Option<Arc<Tally>>, recorded: bool) -> Self {
+        Self {
             head,
             started: Instant::now(),
             status: AtomicU16::new(0),
@@ -65,7 +92,9 @@ impl Exchange {
             memory_bytes: AtomicU64::new(0),
             memory_peak_bytes: AtomicU64::new(0),
             stats,
-        })
+            tally,
+            recorded,
+        }
     }
 
     /// Records the status that the client is sent.
@@ -106,6 +135,11 @@ impl Exchange {
         self.afterwards.decide(Outcome::Failed(reason), self.started.elapsed());
     }
 
+    /// Whether the guest was ended although its answer was finished.
+    pub fn was_ended_after_answer(&self) -> bool {
+        self.afterwards.get().is_some()
+    }
+
     /// How long ago the request arrived.
     pub fn age(&self) -> Duration {
         self.started.elapsed()
@@ -120,7 +154,7 @@ impl Exchange {
         }
         self.stats.polled(nanoseconds);
         let uncounted = sum - self.cpu_counted_ns.load(Relaxed).min(sum);
-        if uncounted >= CPU_UNCOUNTED_NS_MAX {
+        if self.recorded && uncounted >= CPU_UNCOUNTED_NS_MAX {
             self.cpu_counted_ns.store(sum, Relaxed);
             self.stats.used_cpu(uncounted);
         }
@@ -134,6 +168,17 @@ impl Exchange {
     /// Adds CPU time that the guest used; returns the sum in nanoseconds.
     pub fn add_cpu(&self, nanoseconds: u64) -> u64 {
         self.cpu_ns.fetch_add(nanoseconds, Relaxed) + nanoseconds
+    }
+
+    /// Whether no request asked for it.
+    pub fn is_aside(&self) -> bool {
+        !self.recorded
+    }
+
+    /// Takes CPU time out of this record that was booked on that of a request.
+    pub fn relieve(&self, nanoseconds: u64) {
+        let less = |cpu_ns: u64| Some(cpu_ns.saturating_sub(nanoseconds));
+        let _ = self.cpu_ns.fetch_update(Relaxed, Relaxed, less);
     }
 
     /// CPU time that the guest used, in nanoseconds.
@@ -175,6 +220,9 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if !self.recorded {
+            return;
+        }
         let (outcome, wall) =
             self.ending.get().unwrap_or((Outcome::Failed(Reason::ClientGone), self.started.elapsed()));
         let head = &self.head;
@@ -224,7 +272,11 @@ impl Exchange {
     }
 
     fn count(&self, outcome: Outcome) {
-        self.stats.ended(outcome);
+        let status = self.status.load(Relaxed);
+        self.stats.ended(outcome, status);
+        if let Some(tally) = &self.tally {
+            tally.ended(outcome, status);
+        }
         if let Some(reason) = self.afterwards(outcome) {
             self.stats.ended_after_answer(reason);
         }

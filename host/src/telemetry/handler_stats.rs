@@ -19,6 +19,8 @@ type ByReason = [AtomicU64; Reason::ALL.len()];
 pub struct HandlerStats {
     long_poll_ns: u64,
     answered: AtomicU64,
+    /// Those of them whose status was 500 or above.
+    answered_5xx: AtomicU64,
     failed: ByReason,
     after_answer: ByReason,
     cpu_ns: AtomicU64,
@@ -35,6 +37,7 @@ impl HandlerStats {
         Self {
             long_poll_ns: u64::try_from(long_poll.as_nanos()).unwrap_or(u64::MAX),
             answered: AtomicU64::new(0),
+            answered_5xx: AtomicU64::new(0),
             failed: by_reason(),
             after_answer: by_reason(),
             cpu_ns: AtomicU64::new(0),
@@ -44,8 +47,11 @@ impl HandlerStats {
         }
     }
 
-    /// Counts a request that has ended.
-    pub(super) fn ended(&self, outcome: Outcome) {
+    /// Counts a request that has ended, with this status.
+    pub(super) fn ended(&self, outcome: Outcome, status: u16) {
+        if outcome == Outcome::Answered && status >= 500 {
+            self.answered_5xx.fetch_add(1, Relaxed);
+        }
         let counter = match outcome {
             Outcome::Answered => &self.answered,
             Outcome::Failed(reason) => &self.failed[reason.index()],
@@ -84,6 +90,14 @@ impl HandlerStats {
     /// Requests that ended, by the label of how.
     pub fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         [("ok", self.answered.load(Relaxed))].into_iter().chain(counted(&self.failed))
+    }
+
+    /// Requests that the handler answered, or that it is to blame for, and those among them that went
+    /// wrong: by its own word, or by its end.
+    pub fn judged(&self) -> (u64, u64) {
+        let blamed = Reason::ALL.iter().filter(|reason| reason.blames_handler());
+        let failed: u64 = blamed.map(|reason| self.failed[reason.index()].load(Relaxed)).sum();
+        (self.answered.load(Relaxed) + failed, self.answered_5xx.load(Relaxed) + failed)
     }
 
     /// Guests that were ended after their answer, by the label of why.
@@ -136,10 +150,14 @@ mod tests {
     fn each_request_counts_once_under_its_label() {
         let stats = HandlerStats::new(Duration::from_millis(1));
         assert_eq!(stats.requests().collect::<Vec<_>>(), [("ok", 0)]);
-        stats.ended(Outcome::Answered);
-        stats.ended(Outcome::Failed(Reason::Killed));
-        stats.ended(Outcome::Failed(Reason::Killed));
+        stats.ended(Outcome::Answered, 200);
+        stats.ended(Outcome::Failed(Reason::Killed), 504);
+        stats.ended(Outcome::Failed(Reason::Killed), 504);
         assert_eq!(stats.requests().collect::<Vec<_>>(), [("ok", 1), ("killed", 2)]);
+        assert_eq!(stats.judged(), (1, 0), "nobody is to blame for being killed");
+        stats.ended(Outcome::Answered, 500);
+        stats.ended(Outcome::Failed(Reason::GuestTrap), 500);
+        assert_eq!(stats.judged(), (3, 2));
         assert_eq!(stats.after_answer().count(), 0);
         stats.ended_after_answer(Reason::PostReturnTimeout);
         assert_eq!(stats.after_answer().collect::<Vec<_>>(), [("post_return_timeout", 1)]);

@@ -2,8 +2,10 @@
 //! reader that stops reading costs lines and never a request.
 
 use super::harmless::Harmless;
+use super::recent::{Recent, Tap};
 use super::writer::{self, WriterGuard};
 use std::io;
+use std::sync::Arc;
 use tracing::Level;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
@@ -14,12 +16,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 const QUEUE_LINES_MAX: usize = 16 * 1024;
 
 /// Writes what is still queued when it is dropped, for about a second at most.
-pub struct LogGuard(WriterGuard);
+pub struct LogGuard {
+    writer: WriterGuard,
+    /// The last lines of each handler.
+    pub recent: Arc<Recent>,
+}
 
 impl LogGuard {
     /// Lines lost so far because the log was not read fast enough.
     pub fn dropped_lines(&self) -> usize {
-        self.0.dropped_lines()
+        self.writer.dropped_lines()
     }
 }
 
@@ -30,7 +36,8 @@ impl LogGuard {
 /// # Errors
 /// If the system refuses a thread.
 pub fn start(json: bool) -> io::Result<LogGuard> {
-    let (writer, guard) = writer::start(QUEUE_LINES_MAX, io::stderr())?;
+    let recent = Arc::<Recent>::default();
+    let (writer, guard) = writer::start(QUEUE_LINES_MAX, Tap::new(recent.clone(), io::stderr()))?;
     let own = Targets::new().with_target("wasm_host", Level::INFO);
     let layer = tracing_subscriber::fmt::layer().with_target(false);
     let layer = if json {
@@ -46,5 +53,5 @@ pub fn start(json: bool) -> io::Result<LogGuard> {
             thread = std::thread::current().name().unwrap_or("unnamed"),
             message = panic.payload_as_str().unwrap_or("no message"), "host panic");
     }));
-    Ok(LogGuard(guard))
+    Ok(LogGuard { writer: guard, recent })
 }

@@ -57,7 +57,7 @@ fn empty_list_is_given() {
 #[test]
 fn component_is_relative_to_its_file() {
     let (file, _) = read_text("component = \"app.wasm\"");
-    assert_eq!(file.component.unwrap().0, Path::new("conf/app.wasm"));
+    assert_eq!(file.component.unwrap().0, ComponentSource::File("conf/app.wasm".into()));
 }
 
 #[test]

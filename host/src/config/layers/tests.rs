@@ -37,7 +37,9 @@ impl Start {
         fs::write(directory.path().join("wasm-host.toml"), &self.file).unwrap();
         fs::write(directory.path().join("app.wasm"), "").unwrap();
         let prefix = format!("{}/", directory.path().display());
-        resolve(&self.flags, self.environment.into_iter(), directory.path())
+        let (flags, environment) = (self.flags, self.environment);
+        Sources { flags, environment, directory: directory.path().to_owned() }
+            .resolve()
             .map_err(|mistakes| mistakes.to_string().replace(&prefix, ""))
     }
 
@@ -143,7 +145,7 @@ fn value_that_is_not_text_is_a_mistake() {
 
 #[test]
 fn component_argument_beats_the_file() {
-    let source = |start: Start| start.config().source.name();
+    let source = |start: Start| start.config().handlers[0].name.to_string();
     let mut start = Start::default().file("component = \"gone.wasm\"");
     assert!(
         Start::default()

@@ -8,7 +8,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::config::mistake::Refusal;
 use crate::config::units::{count, percent};
-use crate::config::{CacheConfig, ForwardedBy, HogPriority, Limits, LogFormat, Rate};
+use crate::config::{CacheConfig, ForwardedBy, HogPriority, Limits, LogFormat, Rate, StateConfig};
 use crate::memory::Memory;
 
 /// A pool reserves address space for every instance: at 100000 and 128 MiB it is 12 TiB of the 128
@@ -17,6 +17,8 @@ pub(super) const INSTANCES_MAX: NonZeroU32 = NonZeroU32::new(100_000).expect("no
 /// More threads than any machine has cores.
 pub(super) const THREADS_MAX: NonZeroU32 = NonZeroU32::new(1024).expect("not zero");
 /// More requests in a period than any host serves.
+/// Requests that one instance serves: what it leaks is bounded by that.
+const REUSE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not zero");
 const RATE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not zero");
 /// Each connection costs a file descriptor and some KiB in the kernel.
 pub(super) const CONNECTIONS_MAX: u32 = 100_000;
@@ -119,6 +121,13 @@ pub(super) fn fuel(text: &str) -> Result<Option<u64>, Refusal> {
     }
 }
 
+pub(super) fn reuse(text: &str) -> Result<NonZeroU32, Refusal> {
+    match text {
+        "off" => Ok(NonZeroU32::MIN),
+        _ => count(text, NonZeroU32::MIN..=REUSE_MAX).map_err(|refusal| refusal.or_word("off")),
+    }
+}
+
 pub(super) fn hog_priority(text: &str) -> Result<HogPriority, Refusal> {
     match text {
         "idle" => Ok(HogPriority::Idle),
@@ -140,6 +149,15 @@ pub(super) fn cache(text: &str) -> Result<CacheConfig, Refusal> {
         "user" => Ok(CacheConfig::Default),
         _ if text.is_empty() || text.contains('\0') => Err(Refusal::expected("a directory, `user` or `off`")),
         _ => Ok(CacheConfig::Directory(PathBuf::from(text))),
+    }
+}
+
+pub(super) fn state(text: &str) -> Result<StateConfig, Refusal> {
+    match text {
+        "off" => Ok(StateConfig::Off),
+        "user" => Ok(StateConfig::User),
+        _ if text.is_empty() || text.contains('\0') => Err(Refusal::expected("a directory, `user` or `off`")),
+        _ => Ok(StateConfig::Directory(PathBuf::from(text))),
     }
 }
 

@@ -5,6 +5,7 @@
 //! and classes, and nothing that a client or a guest can choose.
 
 use super::whole;
+use crate::handlers::Deployed;
 use crate::net::answer::AnswerBody;
 use crate::net::service::Host;
 use crate::telemetry::HandlerStats;
@@ -33,10 +34,36 @@ pub(super) fn answer(host: &Host, uptime: Duration) -> Response<AnswerBody> {
     whole(OPEN_METRICS, text)
 }
 
+/// The counters of every handler, and of nobody's requests where that is somebody else.
+fn handlers(host: &Host) -> Vec<Row> {
+    let served = host.catalog.now();
+    let row = |it: &Arc<Deployed>| Row {
+        name: it.name.shared(),
+        stats: it.handler.stats().clone(),
+        made: it.handler.instances_made(),
+        waiting: it.handler.instances_waiting(),
+    };
+    let mut all: Vec<_> = served.handlers().iter().map(row).collect();
+    let (nobody, stats) = served.nobody();
+    if !all.iter().any(|row| Arc::ptr_eq(&row.stats, stats)) {
+        all.push(Row { name: nobody.clone(), stats: stats.clone(), made: 0, waiting: 0 });
+    }
+    all
+}
+
+/// One handler in numbers.
+#[derive(Debug)]
+struct Row {
+    name: Arc<str>,
+    stats: Arc<HandlerStats>,
+    made: u64,
+    waiting: u64,
+}
+
 /// The numbers of one moment.
 #[derive(Debug)]
 struct Snapshot {
-    handlers: Vec<(Arc<str>, Arc<HandlerStats>)>,
+    handlers: Vec<Row>,
     instances: u32,
     instances_max: u32,
     queued: u32,
@@ -50,7 +77,7 @@ struct Snapshot {
 impl Snapshot {
     fn of(host: &Host, uptime: Duration) -> Self {
         Self {
-            handlers: vec![(host.handler.name().clone(), host.handler.stats().clone())],
+            handlers: handlers(host),
             instances: host.admission.live(),
             instances_max: host.admission.instances_max(),
             queued: host.admission.queued(),
@@ -64,29 +91,37 @@ impl Snapshot {
 
     fn handlers(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut family = describe(out, "requests", COUNTER, "Requests that ended, by how")?;
-        for (handler, stats) in &self.handlers {
+        for Row { name: handler, stats, .. } in &self.handlers {
             for (reason, count) in stats.requests() {
                 counter(&mut family, &[("handler", &**handler), ("reason", reason)], count)?;
             }
         }
         let help = "Guests that were ended after their answer, by why";
         let mut family = describe(out, "ended_after_answer", COUNTER, help)?;
-        for (handler, stats) in &self.handlers {
+        for Row { name: handler, stats, .. } in &self.handlers {
             for (reason, count) in stats.after_answer() {
                 counter(&mut family, &[("handler", &**handler), ("reason", reason)], count)?;
             }
         }
         let help = "Polls that kept their thread for more than ten slices of CPU time";
         let mut family = describe(out, "long_polls", COUNTER, help)?;
-        for (handler, stats) in &self.handlers {
+        for Row { name: handler, stats, .. } in &self.handlers {
             counter(&mut family, &[("handler", &**handler)], stats.long_polls())?;
         }
         let mut family = describe(out, "longest_poll", SECONDS, "CPU time of the longest of the long polls")?;
-        for (handler, stats) in &self.handlers {
+        for Row { name: handler, stats, .. } in &self.handlers {
             gauge(&mut family, &[("handler", &**handler)], stats.longest_poll().as_secs_f64())?;
         }
+        let mut family = describe(out, "instances_made", COUNTER, "Instances made, ahead or for a request")?;
+        for Row { name: handler, made, .. } in &self.handlers {
+            counter(&mut family, &[("handler", &**handler)], *made)?;
+        }
+        let mut family = describe(out, "instances_waiting", GAUGE, "Instances that wait for a request")?;
+        for Row { name: handler, waiting, .. } in &self.handlers {
+            gauge(&mut family, &[("handler", &**handler)], *waiting)?;
+        }
         let mut family = describe(out, "cpu", SECONDS_IN_ALL, "CPU time inside guests")?;
-        for (handler, stats) in &self.handlers {
+        for Row { name: handler, stats, .. } in &self.handlers {
             counter(&mut family, &[("handler", &**handler)], stats.cpu().as_secs_f64())?;
         }
         Ok(())
@@ -163,7 +198,7 @@ mod tests {
         let stats = Arc::new(HandlerStats::new(Duration::from_millis(1)));
         let mut registry = Registry::with_prefix("wasm_host");
         registry.register_collector(Box::new(Snapshot {
-            handlers: vec![("a\"b\\c\nd".into(), stats)],
+            handlers: vec![Row { name: "a\"b\\c\nd".into(), stats, made: 5, waiting: 2 }],
             instances: 1,
             instances_max: 2,
             queued: 3,
@@ -182,6 +217,8 @@ mod tests {
             r#"wasm_host_cpu_seconds_total{handler="a\"b\\c\nd"} 0.0"#,
             r#"wasm_host_jobs{class="hog"} 7"#,
             "wasm_host_instances 1.0",
+            r#"wasm_host_instances_made_total{handler="a\"b\\c\nd"} 5"#,
+            r#"wasm_host_instances_waiting{handler="a\"b\\c\nd"} 2"#,
             "wasm_host_ticker_healthy 0.0",
             "wasm_host_uptime_seconds 1.5",
         ] {

@@ -29,7 +29,7 @@ fn defaults_parse() {
     assert_eq!(config.limits.memory_bytes_max, 128 * MIB);
     assert_eq!(config.limits.fuel, None);
     assert!((1..=CONNECTIONS_MAX).contains(&config.net.connections_max));
-    assert_eq!(config.cache, CacheConfig::Default);
+    assert_eq!(config.compile.cache, CacheConfig::Default);
     assert!(config.grants.env.is_empty() && config.grants.outbound.is_empty());
 }
 
@@ -101,18 +101,41 @@ fn every_limit_holds_on_both_sides() {
         ("max-fields", ["1KiB", "512KiB"], ["1023", "524289"]),
         ("max-outbound", ["0", "1000"], ["-1", "1001"]),
         ("max-outbound-total", ["0", "100000"], ["-1", "100001"]),
+        ("reuse", ["off", "1000000"], ["0", "1000001"]),
+        ("reuse-concurrency", ["1", "1000"], ["0", "1001"]),
+        ("reuse-idle", ["1ms", "24h"], ["0s", "25h"]),
+        ("reuse-memory", ["64KiB", "4GiB"], ["65535", "4294967297"]),
+        ("warm", ["0", "10000"], ["-1", "10001"]),
+        ("warm-age", ["1ms", "24h"], ["0s", "25h"]),
         ("write-timeout", ["1ms", "24h"], ["0s", "25h"]),
         ("busy-after", ["0s", "24h"], ["-1s", "25h"]),
         ("hog-after", ["0s", "24h"], ["-1s", "25h"]),
         ("busy-nice", ["0", "19"], ["-1", "20"]),
         ("hog-priority", ["idle", "19"], ["20", "low"]),
         ("pin-threads", ["on", "off"], ["", "yes"]),
+        ("watch", ["on", "off"], ["", "yes"]),
         ("max-log", ["0", "64MiB"], ["-1", "67108865"]),
         ("log-format", ["human", "json"], ["", "xml"]),
         ("cache", ["off", "/tmp/code"], ["", "a\0b"]),
+        ("cache-size", ["1MiB", "64GiB"], ["1023KiB", "65GiB"]),
+        ("compile-timeout", ["1s", "1h"], ["999ms", "61m"]),
+        ("compile-memory", ["256MiB", "1TiB"], ["255MiB", "1025GiB"]),
+        ("compile-jobs", ["1", "64"], ["0", "65"]),
         ("env", ["A=", "A=b=c"], ["A", "=b"]),
+        ("state", ["off", "/tmp/state"], ["", "a\0b"]),
+        ("versions-kept", ["1", "1000"], ["0", "1001"]),
+        ("max-component", ["1KiB", "512MiB"], ["1023", "513MiB"]),
+        ("upload-timeout", ["1ms", "24h"], ["0s", "25h"]),
+        ("canary-window", ["1s", "24h"], ["999ms", "25h"]),
+        ("canary-max-failures", ["0%", "100%"], ["-1%", "101%"]),
+        ("canary-min-requests", ["1", "1000000"], ["0", "1000001"]),
         ("listen", ["[::1]:0", "0.0.0.0:65535"], ["localhost:80", "127.0.0.1:65536"]),
         ("listen", ["auto", "unix:/run/a.sock"], ["unix:", "off"]),
+        ("middleware", ["auth.wasm", "/srv/auth.wasm"], ["", "off"]),
+        ("middleware", ["oci://a.example/b", "oci://a.example:1/b/c:d"], ["oci://a.example", "oci://a/B"]),
+        ("oci-plain-http", ["a.example", "10.0.0.1:5000"], ["", "http://a.example"]),
+        ("oci-timeout", ["1ms", "24h"], ["0s", "25h"]),
+        ("require-signature", ["key.pub", "/etc/keys/a.pub"], ["", "off"]),
         ("allow-outbound", ["a:1", "a:65535"], ["a:0", "a:65536"]),
     ];
     for (name, accepted, refused) in cases {

@@ -1,0 +1,122 @@
+//! How guests are compiled: all that two processes have to agree about, so that what one of them has compiled
+//! the other can run.
+
+use crate::config::{HOST_STACK_BYTES, Limits};
+use crate::digest::Digest;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::hash::{Hash as _, Hasher};
+use wasmtime::{Config, Engine, WasmBacktraceDetails};
+
+/// Frames in a trap's backtrace.
+const BACKTRACE_FRAMES_MAX: usize = 16;
+
+/// What decides how a component is compiled.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct CodeSettings {
+    /// Whether fuel is counted.
+    pub(super) fuel: bool,
+    /// Whether calls are tasks that run beside others.
+    pub(super) tasks: bool,
+    /// Whether memories begin as copy-on-write images.
+    pub(super) images: bool,
+    /// Bytes of WebAssembly stack.
+    pub(super) stack_bytes_max: usize,
+    /// Bytes of a memory.
+    pub(super) memory_bytes_max: u64,
+}
+
+impl CodeSettings {
+    /// Code that runs within `limits`, in one of the ways in which handlers differ.
+    pub(super) fn new(limits: &Limits, fuel: bool, tasks: bool, images: bool) -> Self {
+        let Limits { stack_bytes_max, memory_bytes_max, .. } = *limits;
+        Self { fuel, tasks, images, stack_bytes_max, memory_bytes_max }
+    }
+
+    /// The configuration of an engine for such code. It has no pool yet: who only compiles needs none.
+    ///
+    /// Explicit bounds checks in place of guard pages: a slot stays mapped at its high-water mark, so
+    /// that an instance costs no `mprotect` (which interrupts every core), and the pool reserves
+    /// instances × limit in place of terabytes.
+    pub(super) fn config(&self) -> Config {
+        let mut config = Config::new();
+        config
+            .epoch_interruption(true)
+            .consume_fuel(self.fuel)
+            .max_wasm_stack(self.stack_bytes_max)
+            .async_stack_size(self.stack_bytes_max + HOST_STACK_BYTES)
+            // A stack is a neighbour's memory too.
+            .async_stack_zeroing(true)
+            .concurrency_support(self.tasks)
+            .wasm_memory64(false)
+            .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+            .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
+            .signals_based_traps(false)
+            .memory_guard_size(0)
+            .guard_before_linear_memory(false)
+            .memory_reservation(self.memory_bytes_max)
+            .memory_reservation_for_growth(0)
+            .memory_may_move(false)
+            .memory_init_cow(self.images);
+        config
+    }
+}
+
+/// The same for engines that can run each other's code: settings, processor and the compiler's version.
+pub(super) fn engine_digest(engine: &Engine) -> Digest {
+    let mut hasher = Sha256Hasher(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    Digest::from(<[u8; 32]>::from(hasher.0.finalize()))
+}
+
+/// What is hashed, in full: a file that was written before the process started must be found again.
+struct Sha256Hasher(Sha256);
+
+impl Hasher for Sha256Hasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest = self.0.clone().finalize();
+        u64::from_le_bytes(std::array::from_fn(|at| digest[at]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: CodeSettings = CodeSettings {
+        fuel: false,
+        tasks: false,
+        images: true,
+        stack_bytes_max: 512 * 1024,
+        memory_bytes_max: 128 << 20,
+    };
+
+    fn digest(settings: CodeSettings, pooled: bool) -> Digest {
+        let mut config = settings.config();
+        if pooled {
+            let mut pool = wasmtime::PoolingAllocationConfig::new();
+            pool.total_component_instances(1).total_core_instances(1).total_memories(1).total_tables(1);
+            pool.total_stacks(1).max_memory_size(128 << 20);
+            config.allocation_strategy(wasmtime::InstanceAllocationStrategy::Pooling(pool));
+        }
+        engine_digest(&Engine::new(&config).expect("an engine"))
+    }
+
+    #[test]
+    fn code_is_the_same_with_a_pool_and_another_with_any_other_setting() {
+        let usual = digest(SETTINGS, false);
+        assert_eq!(digest(SETTINGS, true), usual, "what a process without a pool compiles runs in one");
+        for other in [
+            CodeSettings { fuel: true, ..SETTINGS },
+            CodeSettings { tasks: true, ..SETTINGS },
+            CodeSettings { images: false, ..SETTINGS },
+            CodeSettings { memory_bytes_max: 64 << 20, ..SETTINGS },
+        ] {
+            assert_ne!(digest(other, false), usual, "{other:?}");
+        }
+    }
+}
