@@ -1,5 +1,7 @@
 //! Packages of a Debian system: what there is when something is missing and cannot be had otherwise.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -28,6 +30,35 @@ pub(crate) fn install(packages: &[String]) -> Result<()> {
     let mut install = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
     install.extend(packages.iter().map(String::as_str));
     apt_get(sudo, &install).with_context(by_hand)
+}
+
+/// Unpacks a package into `directory` without installing it: what it would start, users it would make and
+/// files it would put elsewhere stay away.
+///
+/// # Errors
+///
+/// Where this is no Debian, or the package cannot be had.
+pub(crate) fn unpack(package: &str, directory: &Path) -> Result<()> {
+    report::note("apt-get", &format!("fetching {package} into {}", directory.display()));
+    fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    let download = || {
+        let mut download = Command::new("apt-get");
+        run(download.args(["--quiet", "download", package]).current_dir(directory), INSTALL_BOUND)
+    };
+    if download().is_err() {
+        // The lists are missing or old.
+        apt_get(!is_root(), &["update", "--quiet"])?;
+        download()?;
+    }
+    let begins = format!("{package}_");
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&begins)) {
+            run(Command::new("dpkg-deb").arg("--extract").arg(&path).arg(directory), INSTALL_BOUND)?;
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The newest of the linkers that Debian packages by LLVM version, `lld-22` or so.

@@ -28,30 +28,32 @@ pub(crate) struct Args {
 /// Names the first check that failed.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::find().context("finding the checkout")?;
-    tools::bring()?;
+    tools::bring(&workspace)?;
     guests::run(&guests::Args::all())?;
+    let check = |step, arguments| pass(&workspace, step, "cargo", arguments);
     if let Some(filter) = &args.filter {
-        return check(&workspace, "test", &["test", "--workspace", "--features", FEATURES, filter]);
+        return check("test", &["test", "--workspace", "--features", FEATURES, filter]);
     }
-    check(&workspace, "format", &["fmt", "--all", "--check"])?;
-    check(&workspace, "format", &["fmt", "--manifest-path", "guest/Cargo.toml", "--all", "--check"])?;
+    check("format", &["fmt", "--all", "--check"])?;
+    check("format", &["fmt", "--manifest-path", "guest/Cargo.toml", "--all", "--check"])?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "-Dwarnings"];
-    check(&workspace, "clippy", &clippy)?;
-    check(&workspace, "docs", &["doc", "--workspace", "--no-deps", "--features", FEATURES])?;
+    check("clippy", &clippy)?;
+    check("docs", &["doc", "--workspace", "--no-deps", "--features", FEATURES])?;
     if tools::has("cargo-deny") {
-        check(&workspace, "deny", &["deny", "check", "bans", "licenses", "sources"])?;
+        check("deny", &["deny", "check", "bans", "licenses", "sources"])?;
     } else {
         report::note("deny", "skipped: cargo-deny is not installed");
     }
-    check(&workspace, "test", &["test", "--workspace", "--features", FEATURES])
+    check("test", &["test", "--workspace", "--features", FEATURES])?;
+    pass(&workspace, "openapi", "sh", &["tests/openapi/check.sh"])
 }
 
-/// Runs cargo with its output in sight.
-fn check(workspace: &Workspace, step: &str, arguments: &[&str]) -> Result<()> {
-    let line = format!("cargo {}", arguments.join(" "));
+/// Runs a program with its output in sight, and holds it to succeed.
+fn pass(workspace: &Workspace, step: &str, program: &str, arguments: &[&str]) -> Result<()> {
+    let line = format!("{program} {}", arguments.join(" "));
     report::note(step, &line);
     let begin = Instant::now();
-    let status = Command::new("cargo")
+    let status = Command::new(program)
         .args(arguments)
         .current_dir(workspace.root())
         .env("RUSTDOCFLAGS", "-Dwarnings")

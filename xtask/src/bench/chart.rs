@@ -10,10 +10,10 @@ use super::record::{Cell, Finding, Record};
 use super::table::{NO_ANSWER, REFUSED, TOO_SLOW, bounded_time, kept, number};
 
 /// Sizes and places in pixels.
-const WIDTH: usize = 900;
+pub(super) const WIDTH: usize = 900;
 const TOP: usize = 74;
-const BAR_HEIGHT: usize = 13;
-const BAR_STEP: usize = 17;
+pub(super) const BAR_HEIGHT: usize = 13;
+pub(super) const BAR_STEP: usize = 17;
 const GROUP_GAP: usize = 15;
 const COUNTS_RIGHT: usize = 262;
 const KEPT: Panel = Panel { left: 270, width: 220 };
@@ -29,7 +29,8 @@ const P99_LINES: [(f64, &str); 5] =
 /// The longest time: what takes longer has failed.
 const P99_MAX_MS: f64 = 2000.0;
 
-const STYLE: &str = "\
+/// How all charts look.
+pub(super) const STYLE: &str = "\
     text { font: 12px system-ui, sans-serif; fill: #1f2328 }\n\
     .paper { fill: #ffffff }\n\
     .title { font-weight: 600; font-size: 14px }\n\
@@ -175,7 +176,15 @@ fn time_share(ms: f64) -> f64 {
     ((ms / first).ln() / (P99_MAX_MS / first).ln()).clamp(0.0, 1.0)
 }
 
-fn text(svg: &mut String, x: usize, y: usize, class: &str, anchor: &str, content: &str) -> Result<(), Error> {
+/// Writes words.
+pub(super) fn text(
+    svg: &mut String,
+    x: usize,
+    y: usize,
+    class: &str,
+    anchor: &str,
+    content: &str,
+) -> Result<(), Error> {
     let content = content.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     writeln!(svg, r#"<text class="{class}" x="{x}" y="{y}" text-anchor="{anchor}">{content}</text>"#)
 }

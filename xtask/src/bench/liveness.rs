@@ -4,32 +4,28 @@
 //! Every measurement has a fresh server. Rounds are interleaved, so what else goes on on the machine
 //! hits all servers alike.
 
-use std::fs;
 use std::io::{Write as _, stdout};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::Parser as _;
 
 use super::load::load;
-use super::machine::{Machine, pin_client, raise_open_files};
+use super::machine::pin_client;
 use super::peers::{Given, bring};
 use super::probe::{ask_patiently, probe};
 use super::process::ServerProcess;
 use super::record::{Finding, Measured, Measurement, Record};
 use super::runaways::Runaways;
 use super::server::{Program, Server};
+use super::setup::{Setup, write};
 use super::{chart, table};
-use crate::guests;
 use crate::report;
 use crate::workspace::Workspace;
 
 /// How long a fresh server answers hellos before it is measured: code is compiled, pools fill, and the
 /// last worker is up.
 pub(super) const WARM_UP_TIME: Duration = Duration::from_secs(1);
-/// The load average from which the cores are plainly not ours alone.
-pub(super) const QUIET_LOAD_MAX: f64 = 0.5;
 /// Files that are open besides the runaways' connections: light requests, load, programs.
 const OTHER_FILES_MAX: u64 = 600;
 
@@ -67,13 +63,6 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
 }
 
-/// The task that builds guests, with what would be typed after its name.
-#[derive(clap::Parser)]
-pub(super) struct Guests {
-    #[command(flatten)]
-    pub(super) args: guests::Args,
-}
-
 /// A server on its way through the rounds.
 struct Contestant {
     server: Server,
@@ -89,59 +78,36 @@ struct Contestant {
 ///
 /// Where wasm-host cannot be built or does not start, or the results cannot be written.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let workspace = Workspace::find().context("finding the checkout")?;
-    let machine = Machine::look()?;
-    if let Some(load) = machine.load.filter(|&load| load > QUIET_LOAD_MAX) {
-        report::note("busy", &format!("the load average is {load}: figures are only as good as this is low"));
-    }
     let runaways = args.runaways();
     let most = runaways.last().copied().unwrap_or_default();
-    raise_open_files(most as u64 + OTHER_FILES_MAX)?;
-    let guest = Guests::try_parse_from(["guests", "mixed"]).context("naming the guest")?;
-    guests::run(&guest.args)?;
-    let mut contestants = args.contestants(&workspace, &runaways)?;
+    let setup = Setup::prepare(most as u64 + OTHER_FILES_MAX, &["mixed"])?;
+    let mut contestants = args.contestants(&setup.workspace, &runaways)?;
     if args.one_core {
         pin_client()?;
     }
-    let work = workspace.components().with_file_name("bench");
-    fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
 
     let begin = Instant::now();
     for round in 0..usize::from(args.rounds) {
         for place in 0..runaways.len() {
             for contestant in &mut contestants {
-                contestant.measure(args, &workspace, &work, round, place)?;
+                contestant.measure(args, &setup, round, place)?;
             }
         }
     }
     report::done("measured", &format!("{} rounds", args.rounds), begin.elapsed());
 
+    let out = setup.out(args.out.as_deref(), args.is_whole());
     let record = Record {
-        machine,
+        machine: setup.machine,
         rounds: args.rounds.into(),
         seconds: args.seconds.into(),
         settle_seconds: args.settle.into(),
         one_core: args.one_core,
         findings: contestants.into_iter().map(Contestant::finding).collect(),
     };
-    let out = match &args.out {
-        Some(out) => out.clone(),
-        None if args.is_whole() => workspace.root().join("bench/results"),
-        None => work,
-    };
-    write(&record, &out)?;
+    let files = [("md", table::page(&record)), ("json", record.json()), ("svg", chart::chart(&record))];
+    write(&out, "liveness", &files)?;
     stdout().write_all(table::table(&record).as_bytes()).context("printing the table")
-}
-
-fn write(record: &Record, out: &Path) -> Result<()> {
-    fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    let files = [("md", table::page(record)), ("json", record.json()), ("svg", chart::chart(record))];
-    for (extension, text) in files {
-        let path = out.join("liveness").with_extension(extension);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
-    }
-    report::note("written", &out.join("liveness.{md,json,svg}").display().to_string());
-    Ok(())
 }
 
 impl Args {
@@ -168,7 +134,7 @@ impl Args {
         let wanted = |server: &Server| self.only.is_empty() || self.only.contains(server);
         let mut contestants = Vec::with_capacity(Server::ALL.len());
         for server in Server::ALL.into_iter().filter(wanted) {
-            let program = match bring(server, workspace, &given) {
+            let program = match bring(server.software(), workspace, &given) {
                 Ok(program) => Ok(program),
                 Err(error) if server == Server::WasmHost => return Err(error),
                 Err(error) => {
@@ -185,18 +151,11 @@ impl Args {
 
 impl Contestant {
     /// Measures one round with one number of runaways, unless there is nothing to measure.
-    fn measure(
-        &mut self,
-        args: &Args,
-        workspace: &Workspace,
-        work: &Path,
-        round: usize,
-        place: usize,
-    ) -> Result<()> {
+    fn measure(&mut self, args: &Args, setup: &Setup, round: usize, place: usize) -> Result<()> {
         let Ok(program) = &self.program else { return Ok(()) };
         let runaways = self.rounds[place].0;
-        let mut command = self.server.command(&program.path, workspace, args.one_core);
-        let server = match ServerProcess::start(&mut command, work) {
+        let mut command = self.server.command(&program.path, &setup.workspace, args.one_core);
+        let server = match ServerProcess::start(&mut command, &setup.work) {
             Ok(server) => server,
             Err(error) if self.server == Server::WasmHost => bail!("wasm-host does not start: {error:#}"),
             Err(error) => {
@@ -249,18 +208,11 @@ fn measure(server: &ServerProcess, runaways: usize, args: &Args) -> Result<Measu
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::bench::setup;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(["liveness"].into_iter().chain(line.split_whitespace())).map(|line| line.args)
+        setup::parse(line)
     }
 
     #[test]

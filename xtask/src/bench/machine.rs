@@ -55,6 +55,29 @@ impl Machine {
             load: fs::read_to_string("/proc/loadavg").ok().as_deref().and_then(load_average),
         })
     }
+
+    /// When and on what, as results begin.
+    pub(super) fn line(&self) -> String {
+        let Self { date, cpu, cores, kernel, load: _ } = self;
+        format!("{date}, {kernel} on {cpu} ({cores} cores)")
+    }
+
+    /// How much else there was to do, as a sentence after another; nothing where the system does not tell.
+    pub(super) fn load_line(&self) -> String {
+        self.load.map_or_else(String::new, |load| format!(" Load average before: {load}."))
+    }
+
+    /// A machine for tests of what is written about one.
+    #[cfg(test)]
+    pub(super) fn example() -> Self {
+        Self {
+            date: "2026-01-02".to_owned(),
+            cpu: "Some <CPU>".to_owned(),
+            cores: 2,
+            kernel: "Linux 1".to_owned(),
+            load: Some(0.25),
+        }
+    }
 }
 
 fn cpu_model(cpuinfo: &str) -> Option<&str> {

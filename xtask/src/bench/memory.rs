@@ -11,16 +11,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser as _;
 
 use super::exchange::{Exchange, Progress, wait};
-use super::machine::{Machine, raise_open_files};
-use super::peers::{Given, bring};
-use super::process::ServerProcess;
-use super::server::Server;
-use crate::guests;
+use super::machine::Machine;
+use super::process::{ServerProcess, status_field};
+use super::setup::{Setup, write};
 use crate::report;
-use crate::workspace::Workspace;
 
 /// How many requests are sent at once; none is the server by itself.
 const INSTANCES: [usize; 5] = [0, 1, 8, 64, 256];
@@ -46,48 +42,31 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
 }
 
-/// The task that builds guests, with what would be typed after its name.
-#[derive(clap::Parser)]
-struct Guests {
-    #[command(flatten)]
-    args: guests::Args,
-}
-
 /// Measures, prints the table and writes it.
 ///
 /// # Errors
 ///
 /// Where wasm-host cannot be built, does not start or does not answer, or the results cannot be written.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let workspace = Workspace::find().context("finding the checkout")?;
-    let machine = Machine::look()?;
-    raise_open_files(INSTANCES[INSTANCES.len() - 1] as u64 + OTHER_FILES_MAX)?;
-    let task = ["guests"].into_iter().chain(GUESTS.map(|(name, _)| name));
-    let guests = Guests::try_parse_from(task).context("naming the guests")?;
-    guests::run(&guests.args)?;
-    let given = Given { wasm_host: args.binary.as_deref(), wasmtime: None };
-    let program = bring(Server::WasmHost, &workspace, &given)?;
-    let work = workspace.components().with_file_name("bench");
-    fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
+    let files_max = INSTANCES[INSTANCES.len() - 1] as u64 + OTHER_FILES_MAX;
+    let setup = Setup::prepare(files_max, &GUESTS.map(|(name, _)| name))?;
+    let program = setup.wasm_host(args.binary.as_deref())?;
 
     let begin = Instant::now();
     let mut rows = Vec::new();
     for (name, label) in GUESTS {
-        let component = workspace.components().join(name).with_extension("wasm");
+        let component = setup.component(name);
         let mut peaks = Vec::new();
         for count in INSTANCES {
-            let peak = peak_kib(&program.path, &component, &work, count);
+            let peak = peak_kib(&program.path, &component, &setup.work, count);
             peaks.push(peak.with_context(|| format!("{count} instances of {name}"))?);
         }
         rows.push((label, peaks));
     }
     report::done("measured", "memory", begin.elapsed());
 
-    let page = page(&machine, &program.version, &rows);
-    let out = args.out.clone().unwrap_or_else(|| workspace.root().join("bench/results"));
-    fs::create_dir_all(&out).with_context(|| format!("making {}", out.display()))?;
-    let path = out.join("memory.md");
-    fs::write(&path, &page).with_context(|| format!("writing {}", path.display()))?;
+    let page = page(&setup.machine, &program.version, &rows);
+    write(&setup.out(args.out.as_deref(), true), "memory", &[("md", page.clone())])?;
     stdout().write_all(page.as_bytes()).context("printing the table")
 }
 
@@ -121,19 +100,14 @@ fn peak_kib(program: &Path, component: &Path, directory: &Path, count: usize) ->
     }
     let status =
         fs::read_to_string(format!("/proc/{}/status", server.id())).context("asking for its memory")?;
-    high_water_kib(&status).context("its memory is not told")
-}
-
-fn high_water_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_ascii_whitespace().next()?.parse().ok()
+    status_field(&status, "VmHWM:").context("its memory is not told")
 }
 
 fn page(machine: &Machine, version: &str, rows: &[(&str, Vec<u64>)]) -> String {
     let mut page = format!(
-        "# Memory\n{version}, {}, {} on {} ({} cores), by `cargo xtask bench memory`: the most that the host\nhad \
+        "# Memory\n{version}, {}, by `cargo xtask bench memory`: the most that the host\nhad \
          resident while so many requests were at work at once, and what one of them cost at the most of them.\n\n",
-        machine.date, machine.kernel, machine.cpu, machine.cores
+        machine.line()
     );
     page.push_str("| guest |");
     for count in INSTANCES {
@@ -162,22 +136,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn high_water_mark_is_found_in_what_the_system_tells() {
-        assert_eq!(high_water_kib("VmPeak:\t 9 kB\nVmHWM:\t  13840 kB\nVmRSS:\t 1 kB\n"), Some(13_840));
-        assert_eq!(high_water_kib("Name:\tx\n"), None);
-    }
-
-    #[test]
     fn page_has_a_line_for_every_guest_and_what_one_costs() {
-        let machine = Machine {
-            date: "2026-01-02".to_owned(),
-            cpu: "A CPU".to_owned(),
-            cores: 2,
-            kernel: "Linux 6".to_owned(),
-            load: None,
-        };
         let rows = [("Rust", vec![20_480, 20_481, 24_576, 40_960, 20_480 + 256 * 1536])];
-        let page = page(&machine, "wasm-host 0.1.0", &rows);
+        let page = page(&Machine::example(), "wasm-host 0.1.0", &rows);
         assert!(
             page.contains("| Rust | 20 MiB | 21 MiB | 24 MiB | 40 MiB | 404 MiB | 1.5 MiB |\n"),
             "{page}"

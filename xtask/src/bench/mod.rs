@@ -5,10 +5,12 @@
 
 mod chart;
 mod exchange;
+mod instances;
 mod liveness;
 mod load;
 mod machine;
 mod memory;
+mod middleware;
 mod overload;
 mod peers;
 mod probe;
@@ -18,6 +20,8 @@ mod response;
 mod runaways;
 mod scheduler;
 mod server;
+mod setup;
+mod speed;
 mod statistics;
 mod table;
 
@@ -28,10 +32,16 @@ use anyhow::Result;
 pub(crate) enum Bench {
     /// What requests that never end cost all others, on wasm-host and on its peers
     Liveness(liveness::Args),
+    /// How fast wasm-host is, beside its peers and beside what the machine can do
+    Speed(speed::Args),
     /// What wasm-host's scheduler promises to equal, heavy and runaway requests
     Scheduler(scheduler::Args),
     /// What an instance costs in memory, in Rust, JavaScript and Python
     Memory(memory::Args),
+    /// What instances that are made ahead or used again are worth
+    Instances(instances::Args),
+    /// What a layer of middleware costs a request
+    Middleware(middleware::Args),
     /// What the front door promises to crowds: too much work, many streams, slow clients, new certificates
     Overload(overload::Args),
 }
@@ -45,8 +55,11 @@ pub(crate) enum Bench {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Liveness(args) => liveness::run(args),
+        Bench::Speed(args) => speed::run(args),
         Bench::Scheduler(args) => scheduler::run(args),
         Bench::Memory(args) => memory::run(args),
+        Bench::Instances(args) => instances::run(args),
+        Bench::Middleware(args) => middleware::run(args),
         Bench::Overload(args) => overload::run(args),
     }
 }

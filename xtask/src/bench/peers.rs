@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::server::{Program, Server, sources};
+use super::server::{Program, sources};
 use crate::command::run;
 use crate::report;
 use crate::workspace::Workspace;
@@ -24,8 +24,20 @@ const LOOK_BOUND: Duration = Duration::from_secs(30);
 /// The release of wasmtime that wasm-host is built on.
 const WASMTIME_SERIES: &str = "48";
 /// What `wasmtime serve` needs to be as fast as it can be, without other commands, languages and tools.
-const WASMTIME_FEATURES: &str = "run,serve,cranelift,pooling-allocator,parallel-compilation,\
+const WASMTIME_FEATURES: &str = "run,serve,cranelift,cache,pooling-allocator,parallel-compilation,\
                                  component-model-async,threads,gc,gc-drc,addr2line,demangle";
+
+/// A program that is measured, whatever it is told to serve and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Software {
+    WasmHost,
+    Wasmtime,
+    Workerd,
+    /// With FastAPI beside it.
+    Uvicorn,
+    /// A server of our own that does nothing but HTTP.
+    BareHyper,
+}
 
 /// Programs that were named on the command line.
 pub(super) struct Given<'a> {
@@ -35,34 +47,43 @@ pub(super) struct Given<'a> {
     pub(super) wasmtime: Option<&'a Path>,
 }
 
-/// Finds or brings the program for `server`.
+/// Finds or brings a program.
 ///
 /// # Errors
 ///
 /// Where it cannot be had. What the error displays without its causes is for the results, and names
 /// nothing of this machine.
-pub(super) fn bring(server: Server, workspace: &Workspace, given: &Given<'_>) -> Result<Program> {
-    match server {
-        Server::WasmHost => wasm_host(workspace, given.wasm_host),
-        Server::Wasmtime | Server::WasmtimeTimeout => wasmtime(workspace, given.wasmtime),
-        Server::Workerd => workerd(workspace),
-        Server::Uvicorn | Server::Uvicorn4 => uvicorn(workspace),
+pub(super) fn bring(software: Software, workspace: &Workspace, given: &Given<'_>) -> Result<Program> {
+    match software {
+        Software::WasmHost => wasm_host(workspace, given.wasm_host),
+        Software::Wasmtime => wasmtime(workspace, given.wasmtime),
+        Software::Workerd => workerd(workspace),
+        Software::Uvicorn => uvicorn(workspace),
+        Software::BareHyper => bare_hyper(workspace),
     }
 }
 
 fn wasm_host(workspace: &Workspace, given: Option<&Path>) -> Result<Program> {
     let path = match given {
         Some(path) => std::path::absolute(path).context("finding the build to measure")?,
-        None => {
-            report::note("cargo", "building wasm-host");
-            let mut cargo = cargo();
-            cargo.args(["build", "--release", "--package", "wasm-host"]).current_dir(workspace.root());
-            run(&mut cargo, BUILD_BOUND).context("building wasm-host")?;
-            workspace.components().with_file_name("release/wasm-host")
-        }
+        None => build(workspace, "wasm-host")?,
     };
     let version = first_line(&path, &["--version"]).context("wasm-host does not run")?;
     Ok(Program { path, version })
+}
+
+fn bare_hyper(workspace: &Workspace) -> Result<Program> {
+    let path = build(workspace, "bare-hyper").context("it could not be built")?;
+    Ok(Program { path, version: "bare hyper 1".to_owned() })
+}
+
+/// Builds a package of the checkout for release.
+fn build(workspace: &Workspace, package: &str) -> Result<PathBuf> {
+    report::note("cargo", &format!("building {package}"));
+    let mut cargo = cargo();
+    cargo.args(["build", "--release", "--package", package]).current_dir(workspace.root());
+    run(&mut cargo, BUILD_BOUND).with_context(|| format!("building {package}"))?;
+    Ok(workspace.components().with_file_name("release").join(package))
 }
 
 fn wasmtime(workspace: &Workspace, given: Option<&Path>) -> Result<Program> {
@@ -168,7 +189,7 @@ mod tests {
         let workspace = Workspace::find().expect("workspace");
         let nowhere = Path::new("/nowhere/wasmtime");
         let given = Given { wasm_host: None, wasmtime: Some(nowhere) };
-        let error = bring(Server::Wasmtime, &workspace, &given).expect_err("there is none");
+        let error = bring(Software::Wasmtime, &workspace, &given).expect_err("there is none");
         assert_eq!(error.to_string(), "wasmtime does not run");
         assert!(format!("{error:#}").contains("/nowhere/wasmtime"));
     }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
+use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,8 @@ use super::exchange::{ANSWER_BOUND, Exchange, HELLO, Progress, wait};
 
 /// The longest that a server may take until it answers.
 const START_BOUND: Duration = Duration::from_secs(60);
-/// How often it is asked meanwhile.
-const ASK_INTERVAL: Duration = Duration::from_millis(20);
+/// How often it is asked meanwhile. Short beside the time that a server takes to start, which is measured.
+const ASK_INTERVAL: Duration = Duration::from_millis(1);
 /// How much of its log an error carries.
 const LOG_LINES_MAX: usize = 10;
 /// What stands before the port, in what the servers say when they listen. The first is looked for first: a
@@ -34,6 +35,7 @@ pub(super) struct ServerProcess {
     watchdog: Option<Child>,
     log: PathBuf,
     address: SocketAddr,
+    start_time: Duration,
 }
 
 impl ServerProcess {
@@ -59,6 +61,7 @@ impl ServerProcess {
         let log = directory.join(format!("server-{}.log", process::id()));
         // A file and not a pipe: nobody has to read along, and so take time from the server.
         let output = File::create(&log).with_context(|| format!("writing {}", log.display()))?;
+        let begin = Instant::now();
         let child = command
             .current_dir(directory)
             .stdin(Stdio::null())
@@ -68,17 +71,23 @@ impl ServerProcess {
             .spawn()
             .context("it cannot be started")?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut server = Self { child, watchdog: None, log, address };
+        let mut server = Self { child, watchdog: None, log, address, start_time: Duration::ZERO };
         server.watchdog = Some(server.watch()?);
         if let Err(error) = server.wait_until(is_there) {
             return Err(error.context(server.log_end()));
         }
+        server.start_time = begin.elapsed();
         Ok(server)
     }
 
     /// The number of its process.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How long it took from its start to its first answer.
+    pub(super) fn start_time(&self) -> Duration {
+        self.start_time
     }
 
     /// Where it listens.
@@ -175,9 +184,23 @@ pub(super) fn pause(time: Duration) {
     thread::sleep(time);
 }
 
+/// A number in `/proc/PID/status`, behind its name and colon.
+pub(super) fn status_field<T: FromStr>(status: &str, name: &str) -> Option<T> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_are_found_in_what_the_system_tells() {
+        let status = "Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t  13840 kB\nThreads:\t11\n";
+        assert_eq!(status_field(status, "VmRSS:"), Some(13_840));
+        assert_eq!(status_field(status, "Threads:"), Some(11));
+        assert_eq!(status_field::<u64>("Name:\tx\n", "Threads:"), None);
+    }
 
     #[test]
     fn port_is_found_in_what_servers_say() {

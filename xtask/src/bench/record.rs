@@ -201,13 +201,7 @@ pub(super) mod tests {
         let peer = [alone(8_000.0), (8, vec![measurement([8_000.0, 0.0], None)])];
         let measured = |version: &str, rounds: &[_]| Ok(Measured::of(version.to_owned(), rounds));
         Record {
-            machine: Machine {
-                date: "2026-01-02".to_owned(),
-                cpu: "Some <CPU>".to_owned(),
-                cores: 2,
-                kernel: "Linux 1".to_owned(),
-                load: Some(0.25),
-            },
+            machine: Machine::example(),
             rounds: 1,
             seconds: 2,
             settle_seconds: 1,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::machine::SERVER_CORE;
+use super::peers::Software;
 use crate::workspace::Workspace;
 
 /// A server, with its settings.
@@ -51,6 +52,16 @@ impl Server {
         }
     }
 
+    /// The program that it is.
+    pub(super) fn software(self) -> Software {
+        match self {
+            Self::WasmHost => Software::WasmHost,
+            Self::Wasmtime | Self::WasmtimeTimeout => Software::Wasmtime,
+            Self::Workerd => Software::Workerd,
+            Self::Uvicorn | Self::Uvicorn4 => Software::Uvicorn,
+        }
+    }
+
     /// How `program` is started as this server, on a port that the system chooses.
     pub(super) fn command(self, program: &Path, workspace: &Workspace, one_core: bool) -> Command {
         let mut command = match one_core {
@@ -71,24 +82,39 @@ impl Server {
                 .args(["--timeout", "120s", "--cpu-time", "120s"]),
             Self::Wasmtime => command.args(WASMTIME_SERVE).arg(guest),
             Self::WasmtimeTimeout => command.args(WASMTIME_SERVE).args(["-W", "timeout=30s"]).arg(guest),
-            Self::Workerd => command
-                .arg("serve")
-                .arg(sources(workspace, "workerd").join("config.capnp"))
-                // Where it tells its port.
-                .arg("--control-fd=2"),
-            Self::Uvicorn => uvicorn(&mut command, workspace, "1"),
-            Self::Uvicorn4 => uvicorn(&mut command, workspace, "4"),
+            Self::Workerd => workerd(&mut command, workspace, "config.capnp"),
+            Self::Uvicorn => uvicorn(&mut command, workspace, "app:app", "1"),
+            Self::Uvicorn4 => uvicorn(&mut command, workspace, "app:app", "4"),
         };
         command
     }
 }
 
-/// The guest imports `wasi:cli`, which is not in the world that is served by default.
-const WASMTIME_SERVE: [&str; 4] = ["serve", "--addr=127.0.0.1:0", "-S", "cli"];
+/// A guest in Rust imports `wasi:cli`, which is not in the world that is served by default.
+pub(super) const WASMTIME_SERVE: [&str; 4] = ["serve", "--addr=127.0.0.1:0", "-S", "cli"];
 
-fn uvicorn<'a>(python: &'a mut Command, workspace: &Workspace, workers: &str) -> &'a mut Command {
+/// Has workerd serve what one of its configurations describes.
+pub(super) fn workerd<'a>(
+    workerd: &'a mut Command,
+    workspace: &Workspace,
+    configuration: &str,
+) -> &'a mut Command {
+    workerd
+        .arg("serve")
+        .arg(sources(workspace, "workerd").join(configuration))
+        // Where it tells its port.
+        .arg("--control-fd=2")
+}
+
+/// Has uvicorn serve one of its apps, with so many processes.
+pub(super) fn uvicorn<'a>(
+    python: &'a mut Command,
+    workspace: &Workspace,
+    app: &str,
+    workers: &str,
+) -> &'a mut Command {
     python
-        .args(["-m", "uvicorn", "app:app", "--app-dir"])
+        .args(["-m", "uvicorn", app, "--app-dir"])
         .arg(sources(workspace, "uvicorn"))
         .args(["--host", "127.0.0.1", "--port", "0", "--no-access-log", "--lifespan", "off"])
         .args(["--workers", workers])

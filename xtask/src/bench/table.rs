@@ -45,10 +45,7 @@ pub(super) fn page(record: &Record) -> String {
         true => " Server on one core, client on another.",
         false => " Server and client share all cores.",
     };
-    let load = match machine.load {
-        Some(load) => format!(" Load average before: {load}."),
-        None => String::new(),
-    };
+    let load = machine.load_line();
     format!(
         "# Liveness\n\
          What requests that loop forever cost all others. Written by `cargo xtask bench liveness`.\n\

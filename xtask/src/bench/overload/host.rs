@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::bench::machine::SERVER_CORE;
-use crate::bench::process::{ServerProcess, pause};
+use crate::bench::process::{ServerProcess, pause, status_field};
 use crate::bench::scheduler::answers::ask;
 use crate::bench::scheduler::ready::READY;
 
@@ -84,7 +84,7 @@ impl Holdings {
     pub(super) fn of(id: u32) -> Result<Self> {
         let status = fs::read_to_string(format!("/proc/{id}/status")).context("asking what it holds")?;
         let files = fs::read_dir(format!("/proc/{id}/fd")).context("asking for its files")?.count();
-        let field = |name| field(&status, name).context("the system does not tell what it holds");
+        let field = |name| status_field(&status, name).context("the system does not tell what it holds");
         Ok(Self { threads: field("Threads:")?, files, resident_kib: field("VmRSS:")? })
     }
 }
@@ -169,21 +169,9 @@ pub(super) fn body(response: &[u8]) -> Option<Value> {
     serde_json::from_slice(&response[body_at..]).ok()
 }
 
-fn field(status: &str, name: &str) -> Option<usize> {
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_ascii_whitespace().next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_are_found_in_what_the_system_tells() {
-        let status = "Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t  13840 kB\nThreads:\t11\n";
-        assert_eq!((field(status, "VmRSS:"), field(status, "Threads:")), (Some(13_840), Some(11)));
-        assert_eq!(field("Name:\tx\n", "Threads:"), None);
-    }
 
     #[test]
     fn what_is_held_is_read_from_the_body() {

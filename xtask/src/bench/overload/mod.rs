@@ -13,24 +13,17 @@ mod slow;
 mod streams;
 mod tls;
 
-use std::fs;
 use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::Parser as _;
 
 use self::host::Hosts;
 use self::page::Run;
-use super::liveness::{Guests, QUIET_LOAD_MAX};
-use super::machine::{Machine, raise_open_files};
-use super::peers::{Given, bring};
 use super::scheduler::section::Section;
-use super::server::Server;
-use crate::guests;
+use super::setup::Setup;
 use crate::report;
-use crate::workspace::Workspace;
 
 /// Files that are open besides those of a crowd.
 const OTHER_FILES_MAX: u64 = 600;
@@ -90,25 +83,15 @@ struct Rounds {
 /// Where wasm-host cannot be built or does not start, or the results cannot be written. A promise that is
 /// not kept is not an error but a line of the results.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let workspace = Workspace::find().context("finding the checkout")?;
-    let machine = Machine::look()?;
-    if let Some(load) = machine.load.filter(|&load| load > QUIET_LOAD_MAX) {
-        report::note("busy", &format!("the load average is {load}: figures are only as good as this is low"));
-    }
-    raise_open_files(args.files_max())?;
-    let guest = Guests::try_parse_from(["guests", "crowd"]).context("naming the guest")?;
-    guests::run(&guest.args)?;
-    let given = Given { wasm_host: args.binary.as_deref(), wasmtime: None };
-    let program = bring(Server::WasmHost, &workspace, &given)?;
-    let work = workspace.components().with_file_name("bench");
-    fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
+    let setup = Setup::prepare(args.files_max(), &["crowd"])?;
+    let program = setup.wasm_host(args.binary.as_deref())?;
     let hosts = Hosts {
         program: program.path,
-        component: workspace.components().join("crowd.wasm"),
-        directory: work.clone(),
+        component: setup.component("crowd"),
+        directory: setup.work.clone(),
         duration: Duration::from_secs(args.seconds.into()),
         streams: args.streams.clone(),
-        cores: machine.cores,
+        cores: setup.machine.cores,
     };
 
     let begin = Instant::now();
@@ -122,13 +105,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     report::done("measured", &format!("{} rounds", args.rounds), begin.elapsed());
 
     let sections: Vec<_> = args.parts().into_iter().map(|part| rounds.section(part)).collect();
-    let out = match &args.out {
-        Some(out) => out.clone(),
-        None if args.seconds >= SECONDS_MIN => workspace.root().join("bench/results"),
-        None => work,
-    };
+    let out = setup.out(args.out.as_deref(), args.seconds >= SECONDS_MIN);
     let Args { rounds, seconds, .. } = *args;
-    let run = Run { machine: &machine, version: &program.version, rounds, seconds };
+    let run = Run { machine: &setup.machine, version: &program.version, rounds, seconds };
     page::write(&out, &run, &sections, &["excess", "streams", "slow", "reload"])?;
     let tables: Vec<_> = sections.iter().map(Section::markdown).collect();
     stdout().write_all(tables.join("\n").as_bytes()).context("printing the tables")
@@ -172,18 +151,11 @@ impl Args {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::bench::setup;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(["overload"].into_iter().chain(line.split_whitespace())).map(|line| line.args)
+        setup::parse(line)
     }
 
     #[test]

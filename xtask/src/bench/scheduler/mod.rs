@@ -15,25 +15,19 @@ pub(super) mod section;
 mod storm;
 pub(super) mod work;
 
-use std::fs;
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::Parser as _;
 
 use self::page::Page;
-use super::liveness::{Guests, QUIET_LOAD_MAX, WARM_UP_TIME};
+use super::liveness::WARM_UP_TIME;
 use super::load::load;
-use super::machine::{Machine, raise_open_files};
-use super::peers::{Given, bring};
 use super::process::ServerProcess;
-use super::server::Server;
-use crate::guests;
+use super::setup::{Setup, write};
 use crate::report;
-use crate::workspace::Workspace;
 
 /// The files that are open at a time, ours and a server's for each: runaways, hellos, and what else it has.
 const FILES_MAX: u64 = 2 * storm::IN_FLIGHT_MAX as u64 + 600;
@@ -91,33 +85,24 @@ struct Rounds {
 /// Where wasm-host cannot be built or does not start, or the results cannot be written. A promise that is
 /// not kept is not an error but a line of the results.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let workspace = Workspace::find().context("finding the checkout")?;
-    let machine = Machine::look()?;
-    if let Some(load) = machine.load.filter(|&load| load > QUIET_LOAD_MAX) {
-        report::note("busy", &format!("the load average is {load}: figures are only as good as this is low"));
-    }
-    raise_open_files(FILES_MAX)?;
-    let guest = Guests::try_parse_from(["guests", "mixed"]).context("naming the guest")?;
-    guests::run(&guest.args)?;
-    let given = Given { wasm_host: args.binary.as_deref(), wasmtime: None };
-    let program = bring(Server::WasmHost, &workspace, &given)?;
-    let work = workspace.components().with_file_name("bench");
-    fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
+    let setup = Setup::prepare(FILES_MAX, &["mixed"])?;
+    let program = setup.wasm_host(args.binary.as_deref())?;
 
     let begin = Instant::now();
     let mut rounds = Rounds::default();
     for round in 1..=args.rounds {
         for part in args.parts() {
             report::note("scheduler", &format!("round {round}, {part:?}").to_lowercase());
-            let server = args.start(part, &program.path, &workspace, &work)?;
+            let server = args.start(part, &program.path, &setup)?;
             load(server.address(), WARM_UP_TIME)?;
             rounds.measure(part, &server, args)?;
         }
     }
     report::done("measured", &format!("{} rounds", args.rounds), begin.elapsed());
 
+    let out = setup.out(args.out.as_deref(), args.is_whole());
     let page = Page {
-        machine,
+        machine: setup.machine,
         version: program.version,
         rounds: args.rounds.into(),
         seconds: args.seconds.into(),
@@ -125,23 +110,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         cpu_ms: args.cpu_ms.into(),
         sections: args.parts().into_iter().map(|part| rounds.section(part)).collect(),
     };
-    let out = match &args.out {
-        Some(out) => out.clone(),
-        None if args.is_whole() => workspace.root().join("bench/results"),
-        None => work,
-    };
-    write(&page, &out)?;
+    write(&out, "scheduler", &[("md", page.markdown()), ("json", page.json())])?;
     stdout().write_all(page.tables().as_bytes()).context("printing the tables")
-}
-
-fn write(page: &Page, out: &Path) -> Result<()> {
-    fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    for (extension, text) in [("md", page.markdown()), ("json", page.json())] {
-        let path = out.join("scheduler").with_extension(extension);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
-    }
-    report::note("written", &out.join("scheduler.{md,json}").display().to_string());
-    Ok(())
 }
 
 impl Rounds {
@@ -184,40 +154,26 @@ impl Args {
             && self.parts().len() == 3
     }
 
-    fn start(
-        &self,
-        part: Part,
-        program: &Path,
-        workspace: &Workspace,
-        directory: &Path,
-    ) -> Result<ServerProcess> {
+    fn start(&self, part: Part, program: &Path, setup: &Setup) -> Result<ServerProcess> {
         let mut command = Command::new(program);
-        let guest = workspace.components().join("mixed.wasm");
-        command.arg("serve").arg(guest).args(["--listen", "127.0.0.1:0"]);
+        command.arg("serve").arg(setup.component("mixed")).args(["--listen", "127.0.0.1:0"]);
         match part {
             Part::Equal | Part::Heavy => {}
             Part::Killed => {
                 command.arg(format!("--cpu-time={}ms", self.cpu_ms));
             }
         }
-        ServerProcess::start(&mut command, directory).context("wasm-host does not start")
+        ServerProcess::start(&mut command, &setup.work).context("wasm-host does not start")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::bench::setup;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
-        Line::try_parse_from(["scheduler"].into_iter().chain(line.split_whitespace())).map(|line| line.args)
+        setup::parse(line)
     }
 
     #[test]

@@ -30,8 +30,8 @@ impl Page {
 
     /// Everything, in Markdown.
     pub(super) fn markdown(&self) -> String {
-        let Machine { date, cpu, cores, kernel, load } = &self.machine;
-        let load = load.map(|load| format!(" Load average before: {load}.")).unwrap_or_default();
+        let Machine { date, cpu, cores, kernel, load: _ } = &self.machine;
+        let load = self.machine.load_line();
         let Self { version, rounds, seconds, kill_seconds, cpu_ms, .. } = self;
         format!(
             "# Scheduler\n\
@@ -80,13 +80,7 @@ mod tests {
         let section =
             Section { name: "equal", title: "Equal ones", promises, table, json: json!({ "rounds": [7] }) };
         Page {
-            machine: Machine {
-                date: "2026-01-02".to_owned(),
-                cpu: "Some CPU".to_owned(),
-                cores: 2,
-                kernel: "Linux 1".to_owned(),
-                load: Some(0.25),
-            },
+            machine: Machine::example(),
             version: "wasm-host 1".to_owned(),
             rounds: 3,
             seconds: 4,
@@ -99,7 +93,7 @@ mod tests {
     #[test]
     fn page_says_on_what_and_how_it_was_measured() {
         let page = example().markdown();
-        assert!(page.contains("\n2026-01-02, Some CPU, 2 cores, Linux 1. Server"), "{page}");
+        assert!(page.contains("\n2026-01-02, Some <CPU>, 2 cores, Linux 1. Server"), "{page}");
         assert!(
             page.contains("Load average before: 0.25.\nwasm-host 1; 3 rounds, hellos alone for 4 s"),
             "{page}"
