@@ -4,12 +4,13 @@
 use super::api::HandlerInfo;
 use super::canary::{Canary, Judge, Picker, Seen, Verdict};
 use super::deployment::{Change, Deployment, now_ms};
-use super::refusal::{Refusal, RefusalReason, chain, no_handler};
+use super::refusal::{Refusal, RefusalReason, no_handler};
 use super::store::{Manifest, Store, StoreError};
 use super::version::VersionId;
 use super::view::{Told, View};
 use crate::config::{CanaryConfig, HandlerName};
 use crate::handlers::{Answers, Catalog, Defined, Deployed, Overlap, Trial};
+use crate::telemetry::chain;
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

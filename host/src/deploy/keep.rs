@@ -1,11 +1,11 @@
 //! What the store holds at the start of a host: which versions are to be loaded, and why some cannot be.
 
-use super::refusal::chain;
 use super::spec::Spec;
 use super::store::{Manifest, Store};
 use super::version::VersionId;
 use crate::config::{ComponentSource, Config, HandlerConfig, HandlerName, Origin};
 use crate::handlers::{Component, Deployed, SupplyError, Unloaded};
+use crate::telemetry::chain;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

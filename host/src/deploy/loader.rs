@@ -5,7 +5,7 @@ use super::core::{Base, Core, Done, Fresh};
 use super::deployment::Change;
 use super::deployments::{From, New, Reply};
 use super::keep::{self, FetchError, Fetched, Supply, config_of};
-use super::refusal::{Refusal, RefusalReason, chain};
+use super::refusal::{Refusal, RefusalReason};
 use super::store::Store;
 use super::trial::Stage;
 use super::version::{Version, VersionId};
@@ -13,6 +13,7 @@ use crate::config::{ComponentSource, Config, HandlerConfig, HandlerName, Origin}
 use crate::digest::Digest;
 use crate::handlers::{Catalog, Component, Deployed, SupplyError, load_one};
 use crate::sandbox::Sandbox;
+use crate::telemetry::chain;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;

@@ -6,9 +6,9 @@ use crate::config::HandlerName;
 use crate::handlers::{Overlap, Unloaded};
 use crate::sandbox::{ComposeError, LoadError};
 use crate::signature::SignatureError;
+use crate::telemetry::chain;
 use http::StatusCode;
 use std::error::Error;
-use std::fmt::Write as _;
 
 /// A change that is not made. Everything is as it was before.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -227,17 +227,6 @@ fn of_load(error: &LoadError) -> RefusalReason {
 /// That there is no such handler.
 pub(super) fn no_handler(name: &HandlerName) -> Refusal {
     Refusal::new(RefusalReason::NoSuchHandler, format!("there is no handler `{name}`"))
-}
-
-/// An error with its causes, on one line.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

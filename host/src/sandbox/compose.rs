@@ -4,6 +4,7 @@
 
 use super::component::{LoadError, check_kind};
 use super::shape::Shape;
+use crate::telemetry::chain;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wac_graph::types::{Package, are_semver_compatible};
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
@@ -191,18 +192,6 @@ fn handler_in(names: &[String]) -> Option<&str> {
 fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     // What a panic leaves behind is dropped with the composition.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("the composer cannot read it".to_owned()))
-}
-
-/// An error and all its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 fn list(names: &[String]) -> String {

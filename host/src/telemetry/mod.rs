@@ -1,6 +1,7 @@
 //! What the host tells about itself: log lines, and the record of each request. A leaf: it knows no
 //! other module but [`crate::outcome`].
 
+mod chain;
 mod exchange;
 mod handler_stats;
 mod harmless;
@@ -14,6 +15,7 @@ mod trace_context;
 mod verdict;
 mod writer;
 
+pub use chain::chain;
 pub use exchange::{Exchange, RequestHead};
 pub use handler_stats::HandlerStats;
 pub use log::start as start_log;
