@@ -20,6 +20,8 @@ mod languages;
 mod memory;
 #[path = "isolation/overload.rs"]
 mod overload;
+#[path = "isolation/profiles.rs"]
+mod profiles;
 #[path = "isolation/sharing.rs"]
 mod sharing;
 #[path = "isolation/storms.rs"]
@@ -36,6 +38,9 @@ use std::time::Duration;
 
 /// Executor threads of every host here, whatever the machine has.
 const THREADS: usize = 2;
+
+/// What code is compiled for. What keeps guests apart must hold for either.
+const PROFILES: [&[&str]; 2] = [&["--code-profile", "latency"], &["--code-profile", "compute"]];
 
 /// How late the end of a wait may be seen on a machine that is busy with other things, too.
 const LATE_MAX: Duration = Duration::from_millis(250);
@@ -54,7 +59,8 @@ struct Trial {
 }
 
 impl Trial {
-    /// Serves `component` on [`THREADS`] threads, with log lines to be read by a test.
+    /// Serves `component` on [`THREADS`] threads, with log lines to be read by a test. Nothing is compiled anew behind a
+    /// test's back that counts what the host holds, unless it says so.
     #[track_caller]
     fn begin(component: &str, arguments: &[&str]) -> Self {
         Self::begin_with(component, arguments, |_| {})
@@ -65,7 +71,10 @@ impl Trial {
     fn begin_with(component: &str, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let threads = THREADS.to_string();
         let arguments = [&["--threads", &threads, "--log-format", "json"], arguments].concat();
-        let server = Server::start_with(component, &arguments, change);
+        let server = Server::start_with(component, &arguments, |command| {
+            command.env("WASM_HOST_CODE_PROFILE", "latency");
+            change(command);
+        });
         let witness = Witness::start(server.client());
         Self { server, witness }
     }

@@ -2,7 +2,7 @@
 //! of the host itself, and what of the world it sees, which is nothing either.
 
 use crate::harness::guest;
-use crate::{Trial, alone};
+use crate::{PROFILES, Trial, alone};
 use std::process::Command;
 
 /// Row 6: the error of a host call is the trap of the guest that made it.
@@ -56,36 +56,41 @@ fn counter_is_always_one() {
 #[test]
 fn counter_is_one_after_a_trap_and_a_timeout() {
     let _alone = alone();
-    let trial = Trial::begin(&guest("mixed"), &["--instances", "1", "--timeout", "500ms"]);
-    for (path, status, reason) in
-        [("/trap", 500, "guest_trap"), ("/spin", 504, "guest_timeout"), ("/sleep", 504, "guest_timeout")]
-    {
-        for _ in 0..3 {
-            trial.get(path).assert_problem(status, reason);
-            assert_eq!(trial.get("/count").assert_ok().text(), "1\n", "after {path}");
+    for profile in PROFILES {
+        let settings = [profile, &["--instances", "1", "--timeout", "500ms"]].concat();
+        let trial = Trial::begin(&guest("mixed"), &settings);
+        for (path, status, reason) in
+            [("/trap", 500, "guest_trap"), ("/spin", 504, "guest_timeout"), ("/sleep", 504, "guest_timeout")]
+        {
+            for _ in 0..3 {
+                trial.get(path).assert_problem(status, reason);
+                assert_eq!(trial.get("/count").assert_ok().text(), "1\n", "after {path}");
+            }
         }
+        trial.end();
     }
-    trial.end();
 }
 
 /// Row 32: no byte of one request's heap or stack is there in a later one's.
 #[test]
 fn canary_of_one_request_is_not_found_by_the_next_ones() {
     let _alone = alone();
-    let trial = Trial::begin(&guest("canary"), &["--instances", "2"]);
-    let canary = "c0ffee15600dfade5a17ed0ddba11ad5";
-    let both = trial.get(&format!("/?write={canary}&scan={canary}")).assert_ok().text();
-    println!("canary: write and scan in one request: {}", both.replace('\n', ", "));
-    assert!(!both.contains("found 0"), "the scan is blind: {both}");
-    for round in 0..10 {
-        trial.get(&format!("/?write={canary}")).assert_ok();
-        for _ in 0..5 {
-            let text = trial.get(&format!("/?scan={canary}")).assert_ok().text();
-            assert_eq!(text, "found 0\n", "round {round}");
+    for profile in PROFILES {
+        let trial = Trial::begin(&guest("canary"), &[profile, &["--instances", "2"]].concat());
+        let canary = "c0ffee15600dfade5a17ed0ddba11ad5";
+        let both = trial.get(&format!("/?write={canary}&scan={canary}")).assert_ok().text();
+        println!("canary: write and scan in one request: {}", both.replace('\n', ", "));
+        assert!(!both.contains("found 0"), "the scan is blind: {both}");
+        for round in 0..10 {
+            trial.get(&format!("/?write={canary}")).assert_ok();
+            for _ in 0..5 {
+                let text = trial.get(&format!("/?scan={canary}")).assert_ok().text();
+                assert_eq!(text, "found 0\n", "round {round}");
+            }
         }
+        println!("canary: found 0 in 50 later requests");
+        trial.end();
     }
-    println!("canary: found 0 in 50 later requests");
-    trial.end();
 }
 
 /// Row 34: no variable, argument, file or input of the host's is a guest's.

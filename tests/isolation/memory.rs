@@ -1,7 +1,7 @@
 //! Guests that take all the room there is: memory, tables, stack, the host's own memory.
 
 use crate::harness::{component, guest, run};
-use crate::{Trial, alone};
+use crate::{PROFILES, Trial, alone};
 
 /// Serves `component` and checks, for each path, whether the answer is the guest's, with a text that
 /// begins as given, or the host's, with a reason.
@@ -23,15 +23,17 @@ fn check(component: &str, arguments: &[&str], cases: &[(&str, Result<&str, &str>
 #[test]
 fn memory_hog_gets_its_limit_and_no_more() {
     let _alone = alone();
-    let trial = Trial::begin(&guest("memory-hog"), &[]);
-    for answer in trial.get_together("/", 8) {
-        answer.assert_problem(500, "memory_limit");
+    for profile in PROFILES {
+        let trial = Trial::begin(&guest("memory-hog"), profile);
+        for answer in trial.get_together("/", 8) {
+            answer.assert_problem(500, "memory_limit");
+        }
+        let line = trial.request_line("memory_limit");
+        let peak_bytes = line["memory_peak_bytes"].as_u64().expect("a number of bytes");
+        println!("memory-hog: peak {peak_bytes} bytes of {}", 128 << 20);
+        assert!((100 << 20..=128 << 20).contains(&peak_bytes), "{line}");
+        trial.end();
     }
-    let line = trial.request_line("memory_limit");
-    let peak_bytes = line["memory_peak_bytes"].as_u64().expect("a number of bytes");
-    println!("memory-hog: peak {peak_bytes} bytes of {}", 128 << 20);
-    assert!((100 << 20..=128 << 20).contains(&peak_bytes), "{line}");
-    trial.end();
 }
 
 /// Row 12: both sides of a limit. The guest holds a little more than a mebibyte by itself.
@@ -44,9 +46,33 @@ fn guest_has_the_memory_it_was_promised_and_not_more() {
         ("/?mib=15", Err("memory_limit")),
         ("/?mib=14", Ok("ok 14\n")),
     ];
-    check(&guest("alloc"), &["--memory", "16MiB"], &cases).end();
+    for profile in PROFILES {
+        check(&guest("alloc"), &[profile, &["--memory", "16MiB"]].concat(), &cases).end();
+    }
     let cases = [("/?mib=16", Ok("ok 16\n")), ("/?mib=64", Err("memory_limit"))];
     check(&guest("alloc"), &["--memory", "64MiB"], &cases).end();
+}
+
+/// Row 32: whether the code or the processor looks, what is past a guest's memory is no guest's: not the page after it,
+/// not what the limit leaves of its slot, not the next slot, and not what the last instance in this one had grown to.
+#[test]
+fn access_past_a_memory_is_a_trap() {
+    let _alone = alone();
+    let past = ["0", "65536", "134217728", "2147483648", "4000000000"];
+    for profile in PROFILES {
+        let trial = Trial::begin(&guest("wild"), &[profile, &["--instances", "1"]].concat());
+        assert_eq!(trial.get("/?within").assert_ok().text(), "byte 0\n");
+        for beyond in past {
+            for how in ["", "&write"] {
+                trial.get(&format!("/?beyond={beyond}{how}")).assert_problem(500, "guest_trap");
+            }
+        }
+        assert_eq!(trial.get("/?within&write").assert_ok().text(), "byte 7\n");
+        assert_eq!(trial.get("/?within").assert_ok().text(), "byte 0\n");
+        trial.get("/?grow=100&beyond=0").assert_problem(500, "guest_trap");
+        trial.get("/?beyond=65536").assert_problem(500, "guest_trap");
+        trial.end();
+    }
 }
 
 /// Row 12: two memories share one limit.
@@ -88,11 +114,13 @@ fn component_that_asks_for_4_gib_is_refused_at_start() {
 #[test]
 fn recursion_without_end_is_one_requests_trap() {
     let _alone = alone();
-    let trial = Trial::begin(&guest("recursion"), &[]);
-    for answer in trial.get_together("/", 16) {
-        answer.assert_problem(500, "guest_trap");
+    for profile in PROFILES {
+        let trial = Trial::begin(&guest("recursion"), profile);
+        for answer in trial.get_together("/", 16) {
+            answer.assert_problem(500, "guest_trap");
+        }
+        trial.end();
     }
-    trial.end();
 }
 
 /// Row 17: what one call makes the host copy is bounded by what the call says.

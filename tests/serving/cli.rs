@@ -148,4 +148,9 @@ fn small_pool_fits_into_little_address_space() {
         server.client().get("/").assert_ok();
     }
     server.stop();
+    let computing = [&[hello.as_str()], &small[..], &["--code-profile", "compute"]].concat();
+    let text = refused(&below_8_gb(&computing).output().expect("sh"), CONFIGURATION);
+    for part in ["code for computing", "`code-profile`", "`latency`"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }

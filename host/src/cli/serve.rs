@@ -63,6 +63,9 @@ pub(super) fn serve(flags: Flags) -> Result<(), Failure> {
     let keeper = Keeper::start(&sandbox, &executor)
         .context("cannot start the thread that keeps instances")
         .map_err(Failure::Other)?;
+    handlers::tune(&sandbox, &catalog)
+        .context("cannot start the thread that has handlers compiled anew")
+        .map_err(Failure::Other)?;
     let admission = Arc::new(Admission::new(config.admission, sandbox.alive_max));
     let parts = Parts {
         sandbox: sandbox.clone(),

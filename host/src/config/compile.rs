@@ -19,6 +19,17 @@ pub struct CompileConfig {
     pub jobs: NonZeroU32,
 }
 
+/// What a handler's code is compiled for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CodeProfile {
+    /// Many short requests at first, and computing once the handler turns out to do that.
+    Auto,
+    /// Many short requests: an instance costs next to nothing to make, and each access to memory is checked.
+    Latency,
+    /// Computing: the processor checks accesses to memory, for which an instance costs more to make.
+    Compute,
+}
+
 /// Where compiled code is kept between starts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CacheConfig {

@@ -4,7 +4,7 @@
 use super::component::ComponentSource;
 use super::mistake::{Mistake, Mistakes, Origin};
 use super::setting::{Setting, closest};
-use super::{Config, Grants, Limits, Rate, Reuse};
+use super::{CodeProfile, Config, Grants, Limits, Rate, Reuse};
 use crate::routing::Route;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// Settings that a handler may have for itself.
-pub(super) const OWN: [&str; 22] = [
+pub(super) const OWN: [&str; 23] = [
     "timeout",
     "cpu-time",
     "fuel",
@@ -36,6 +36,7 @@ pub(super) const OWN: [&str; 22] = [
     "reuse-memory",
     "warm",
     "warm-age",
+    "code-profile",
 ];
 
 /// Bytes of a name at most: it is a label of metrics, and may be one of DNS.
@@ -109,6 +110,8 @@ pub struct Terms {
     pub limits: Limits,
     /// How long an instance lives beyond the request that it was made for.
     pub reuse: Reuse,
+    /// What its code is compiled for.
+    pub code_profile: CodeProfile,
     /// What it is granted by name.
     pub grants: Grants,
     /// Its instances alive at once.
@@ -127,6 +130,7 @@ impl Terms {
             middleware: host.middleware.clone(),
             limits: host.limits,
             reuse: host.reuse,
+            code_profile: host.code_profile,
             grants: host.grants.clone(),
             concurrency: host.admission.concurrency,
             rate: host.admission.rate_handler,

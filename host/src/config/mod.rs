@@ -24,7 +24,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use compile::{CacheConfig, CompileConfig};
+pub use compile::{CacheConfig, CodeProfile, CompileConfig};
 pub use component::ComponentSource;
 pub use deploy::{CanaryConfig, DeployConfig, StateConfig};
 pub use handler::{BadName, HandlerConfig, HandlerName, HandlerSpec, Terms, Values, own_settings};
@@ -54,6 +54,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long an instance lives beyond the request that it was made for.
     pub reuse: Reuse,
+    /// What the code of handlers is compiled for.
+    pub code_profile: CodeProfile,
     /// What a guest is granted by name.
     pub grants: Grants,
     /// Components that stand in front of what is served, the outermost first.

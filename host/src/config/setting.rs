@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use super::mistake::{Mistake, Origin, Refusal};
 use super::{
-    AdminConfig, AdminListen, AdmissionConfig, CompileConfig, Config, DeployConfig, ExecutorConfig,
-    ForwardedBy, Grants, HogPriority, Limits, LogFormat, NetConfig, ProxyConfig, Reuse, TlsSettings,
+    AdminConfig, AdminListen, AdmissionConfig, CodeProfile, CompileConfig, Config, DeployConfig,
+    ExecutorConfig, ForwardedBy, Grants, HogPriority, Limits, LogFormat, NetConfig, ProxyConfig, Reuse,
+    TlsSettings,
 };
 
 pub use table::SETTINGS;
@@ -245,6 +246,7 @@ fn blank() -> Config {
             outbound_max: 0,
         },
         reuse: Reuse::BLANK,
+        code_profile: CodeProfile::Auto,
         grants: Grants::default(),
         middleware: Vec::new(),
         registries: Settings { plain_http: Vec::new(), timeout: Duration::ZERO },

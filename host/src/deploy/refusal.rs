@@ -212,13 +212,14 @@ fn of_load(error: &LoadError) -> RefusalReason {
         | LoadError::MemoryMinimum { .. }
         | LoadError::Room { .. }
         | LoadError::Engines(_)
+        | LoadError::NoGuards
         | LoadError::Unfit(_) => RefusalReason::NeedsTooMuch,
         LoadError::CompileLimit(_) => RefusalReason::CompileLimit,
         LoadError::CompileFailed(_) => RefusalReason::CompileFailed,
         LoadError::NoHandler { .. } => RefusalReason::NoHandler,
         LoadError::Ungranted(_) => RefusalReason::NotGranted,
         LoadError::Link(_) => RefusalReason::NotLinkable,
-        LoadError::Unreadable(_) | LoadError::Engine(_) | LoadError::NoCompiler(_) => {
+        LoadError::Unreadable(_) | LoadError::NotKept | LoadError::Engine(_) | LoadError::NoCompiler(_) => {
             RefusalReason::HostFailed
         }
     }

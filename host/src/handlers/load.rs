@@ -153,6 +153,7 @@ pub fn load(
         outbound: OutboundGrant::new(&terms.grants.outbound, terms.grants.outbound_max),
         stats: identity.stats.clone(),
         reuse: terms.reuse,
+        code_profile: terms.code_profile,
         tells_instance: matches!(config.source, ComponentSource::BuiltIn),
     };
     sandbox.load(component, terms.limits, settings)

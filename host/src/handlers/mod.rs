@@ -8,6 +8,7 @@ mod keeper;
 mod load;
 mod reload;
 mod start;
+mod tuner;
 
 pub use catalog::{Catalog, Defined, Overlap, Served};
 pub use deployed::{Answers, Deployed, Identity, Trial};
@@ -15,3 +16,4 @@ pub use keeper::Keeper;
 pub use load::{Component, Supplier, SupplyError, Unloaded, load, load_one};
 pub use reload::{Change, reload};
 pub use start::{StartError, Started, start};
+pub use tuner::tune;

@@ -16,6 +16,7 @@ use super::code::{CodeSettings, engine_digest};
 use super::component::{Checked, LoadError};
 use super::deserialize;
 use crate::config::CompileConfig;
+use crate::digest::Digest;
 use crate::telemetry::Progress;
 use cache::{Cache, Found};
 use jobs::Jobs;
@@ -84,6 +85,19 @@ impl Compiler {
             self.reports.report(Report::Unkept(handler.to_owned(), error.to_string()));
         }
         Ok(loaded)
+    }
+
+    /// Keeps the component itself, so that it can be compiled in another way later.
+    pub(super) fn keep(&self, component: &Checked, handler: &str) {
+        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.put_component(component)) {
+            self.reports.report(Report::Unkept(handler.to_owned(), error.to_string()));
+        }
+    }
+
+    /// The component that was kept, if it still is, and nobody has touched it.
+    pub(super) fn kept(&self, digest: Digest) -> Option<Checked> {
+        let bytes = self.cache.as_ref()?.component(digest).ok()?;
+        Checked::from_bytes(bytes).ok().filter(|component| component.digest == digest)
     }
 
     fn cached(&self, origin: &Origin, handler: &str) -> Option<Vouched> {

@@ -73,6 +73,13 @@ pub enum LoadError {
          start it anew with this component among its handlers, or with fewer `--instances`"
     )]
     Engines(u32),
+    #[error(
+        "code for computing (`code-profile`) takes address space and mappings which this machine does not have beside \
+         those of `instances`, `max-streams` and `memory`: lower one of these, or serve it with `latency`"
+    )]
+    NoGuards,
+    #[error("the cache of compiled code has not kept the component")]
+    NotKept,
     #[error("cannot set up the sandbox")]
     Engine(#[source] wasmtime::Error),
     #[error(
@@ -112,7 +119,7 @@ impl LoadError {
     /// The reason in a word, for programs. A word stays what it is; new ones may come.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Unreadable(_) => "unreadable",
+            Self::Unreadable(_) | Self::NotKept => "unreadable",
             Self::TooLarge => "too_large",
             Self::Empty
             | Self::CoreModule
@@ -130,6 +137,7 @@ impl LoadError {
             | Self::MemoryMinimum { .. }
             | Self::Room { .. }
             | Self::Engines(_)
+            | Self::NoGuards
             | Self::Unfit(_) => "needs_too_much",
             Self::NoHandler { .. } => "no_handler",
             Self::Ungranted(_) => "not_granted",

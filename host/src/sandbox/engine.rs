@@ -2,15 +2,14 @@
 //! them, made when it is first needed, and all of them are ticked. A component, its linker and its stores
 //! belong to one engine and never meet another's (RUSTSEC-2026-0222): only [`Handler`] holds them.
 
-use super::code::CodeSettings;
+use super::code::{CodeSettings, Kind};
 use super::compiler::Compiler;
 use super::component::{Checked, LoadError};
 use super::handler::{Handler, HandlerSettings};
 use super::layout::{Layout, SandboxError};
 use super::room::Room;
 use super::shape::Shape;
-use super::world::World;
-use crate::config::{AdmissionConfig, Limits};
+use crate::config::{AdmissionConfig, CodeProfile, Limits};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wasmtime::{Engine, InstanceAllocationStrategy};
 
@@ -19,36 +18,16 @@ use wasmtime::{Engine, InstanceAllocationStrategy};
 /// loaded while the host serves would be refused.
 const ENGINES_USUAL: u32 = 2;
 
-/// How components are compiled, where handlers differ in it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Kind {
-    /// Whether fuel is counted.
-    fuel: bool,
-    /// Whether calls are tasks that run beside others.
-    tasks: bool,
-}
-
-impl Kind {
-    /// How many there are.
-    const COUNT: usize = 4;
-
-    fn of(shape: &Shape, limits: &Limits) -> Self {
-        Self { fuel: limits.fuel.is_some(), tasks: shape.world.is_some_and(World::runs_tasks) }
-    }
-
-    fn index(self) -> usize {
-        usize::from(self.fuel) + 2 * usize::from(self.tasks)
-    }
-}
-
 /// What every handler is loaded into: the engines and their pools.
 pub struct Sandbox {
     engines: Arc<[OnceLock<Engine>; Kind::COUNT]>,
-    /// Held while an engine is made, with how many there are.
-    made: Mutex<u32>,
+    /// Held while an engine is made, with how many there are without and with guard pages.
+    made: Mutex<[u32; 2]>,
     layout: Layout,
     /// Where instances of all handlers have their places.
     pub(super) room: Arc<Room>,
+    /// Where those of them have one, too, that run code with guard pages.
+    guarded: Arc<Room>,
     /// What the host allows at most.
     limits: Limits,
     compiler: Arc<Compiler>,
@@ -95,9 +74,9 @@ impl Sandbox {
     ) -> Result<Self, SandboxError> {
         let layout = Layout::plan(admission, &limits, needs.shape, needs.engines(), ENGINES_USUAL)?;
         let warnings = layout.warning().into_iter().collect();
-        let (engines, made, alive_max) = (Arc::default(), Mutex::new(0), layout.alive_max());
-        let room = Room::new(alive_max);
-        Ok(Self { engines, made, alive_max, layout, room, limits, compiler, warnings })
+        let (engines, made, alive_max) = (Arc::default(), Mutex::default(), layout.alive_max());
+        let (room, guarded) = (Room::new(alive_max), Room::new(layout.guarded_max));
+        Ok(Self { engines, made, alive_max, layout, room, guarded, limits, compiler, warnings })
     }
 
     /// The host serves, and logs: what is compiled from now on only gets what serving leaves of the machine.
@@ -123,14 +102,38 @@ impl Sandbox {
             return Err(LoadError::MemoryMinimum { needed, allowed });
         }
         self.layout.check(&shape)?;
+        let profile = settings.code_profile;
         let kind = Kind::of(&shape, &limits);
         let engine = self.engine(kind)?;
-        let component = self.compiler.load(engine, self.code(kind), component, &settings.name)?;
+        let code = self.compiler.load(engine, self.code(kind), component, &settings.name)?;
         // The bytes say what is declared; what is instantiated more than once, only the compiler knows.
-        if let Some(required) = component.resources_required() {
+        if let Some(required) = code.resources_required() {
             self.layout.check(&shape.covering(&required))?;
         }
-        Handler::new(engine, &component, limits, settings, &self.room)
+        let handler = Handler::new(engine, &code, component.digest, limits, settings, &self.room)?;
+        match profile {
+            CodeProfile::Compute => self.compile_to_compute(&handler, component)?,
+            CodeProfile::Auto => self.compiler.keep(component, handler.name()),
+            CodeProfile::Latency => {}
+        }
+        Ok(handler)
+    }
+
+    /// Has the handler's component compiled anew, for computing, out of what was kept of it: its next instances
+    /// run that. Blocks as [`Self::load`] does.
+    ///
+    /// # Errors
+    /// Why it goes on as it is.
+    pub fn tune(&self, handler: &Handler) -> Result<(), LoadError> {
+        let component = self.compiler.kept(handler.digest).ok_or(LoadError::NotKept)?;
+        self.compile_to_compute(handler, &component)
+    }
+
+    fn compile_to_compute(&self, handler: &Handler, component: &Checked) -> Result<(), LoadError> {
+        let kind = Kind { guards: true, ..Kind::of(&component.shape, &handler.limits) };
+        let engine = self.engine(kind)?;
+        let code = self.compiler.load(engine, self.code(kind), component, handler.name())?;
+        handler.compute_with(engine, &code, &self.guarded)
     }
 
     /// Advances the epoch: every running guest is asked for its budgets at its next check.
@@ -149,17 +152,23 @@ impl Sandbox {
         if let Some(engine) = place.get() {
             return Ok(engine);
         }
-        if *made >= self.layout.engines_max {
-            return Err(LoadError::Engines(self.layout.engines_max));
+        let made = &mut made[usize::from(kind.guards)];
+        match kind.guards {
+            true if *made >= self.layout.guarded_engines_max => return Err(LoadError::NoGuards),
+            false if *made >= self.layout.engines_max => {
+                return Err(LoadError::Engines(self.layout.engines_max));
+            }
+            true | false => {}
         }
         let mut config = self.code(kind).config();
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.layout.pool()));
+        let pool = self.layout.pool(kind.guards);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config).map_err(LoadError::Engine)?;
         *made += 1;
         Ok(place.get_or_init(|| engine))
     }
 
     fn code(&self, kind: Kind) -> CodeSettings {
-        CodeSettings::new(&self.limits, kind.fuel, kind.tasks, self.layout.images())
+        CodeSettings::new(&self.limits, kind, self.layout.images())
     }
 }

@@ -3,16 +3,17 @@
 
 use super::component::LoadError;
 use super::linker;
-use super::room::Room;
+use super::room::{Place, Room};
 use super::session::Session;
 use super::shared::Crews;
 use super::shelf::Shelf;
 use super::world::Linked;
 use crate::capabilities::OutboundGrant;
-use crate::config::{Limits, Reuse};
+use crate::config::{CodeProfile, Limits, Reuse};
+use crate::digest::Digest;
 use crate::telemetry::{HandlerStats, Sampler};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -35,6 +36,8 @@ pub struct HandlerSettings {
     pub stats: Arc<HandlerStats>,
     /// How long an instance lives beyond a request.
     pub reuse: Reuse,
+    /// What its code is compiled for.
+    pub code_profile: CodeProfile,
     /// Whether it is told the number of its instance (`WASM_HOST_INSTANCE`), which only the built-in
     /// handler is: it lets a guest see how much the host serves.
     pub tells_instance: bool,
@@ -42,7 +45,13 @@ pub struct HandlerSettings {
 
 /// A component ready to be instantiated for a request.
 pub struct Handler {
-    pub(super) linked: Linked,
+    linked: Linked,
+    /// The same component compiled for computing, once it is; nothing once that was given up.
+    computing: OnceLock<Option<Computing>>,
+    /// Of its component.
+    pub(super) digest: Digest,
+    /// Of the code that it began with.
+    code_bytes: u64,
     pub(super) limits: Limits,
     pub(super) settings: HandlerSettings,
     /// Where its instances wait for requests, if they do.
@@ -55,17 +64,30 @@ pub struct Handler {
     pub(super) failures: Sampler,
 }
 
+/// A component that was compiled for computing.
+struct Computing {
+    linked: Linked,
+    /// Where its instances have places.
+    room: Arc<Room>,
+}
+
 impl Handler {
     pub(super) fn new(
         engine: &Engine,
         component: &Component,
+        digest: Digest,
         limits: Limits,
         settings: HandlerSettings,
         room: &Arc<Room>,
     ) -> Result<Arc<Self>, LoadError> {
         let linked = linker::link(engine, component)?;
+        let image = component.image_range();
+        let code_bytes = (image.end.addr() - image.start.addr()) as u64;
         let handler = Arc::new_cyclic(|handler| Self {
             linked,
+            computing: OnceLock::new(),
+            digest,
+            code_bytes,
             limits,
             shelf: settings.reuse.keeps_instances().then(|| {
                 let resting = Session::aside(settings.name.clone(), &settings.stats, "(waiting)", AGES, AGES);
@@ -81,6 +103,55 @@ impl Handler {
             room.register(shelf);
         }
         Ok(handler)
+    }
+
+    /// Has instances run this code for computing from now on, as long as `room` has a place for them.
+    pub(super) fn compute_with(
+        &self,
+        engine: &Engine,
+        component: &Component,
+        room: &Arc<Room>,
+    ) -> Result<(), LoadError> {
+        let linked = linker::link(engine, component)?;
+        let _ = self.computing.set(Some(Computing { linked, room: room.clone() }));
+        Ok(())
+    }
+
+    /// Bytes of the code that it began with: compiling it anew takes about a microsecond of CPU time for each.
+    pub fn code_bytes(&self) -> u64 {
+        self.code_bytes
+    }
+
+    /// Never has code for computing, unless it has some already.
+    pub fn stay(&self) {
+        let _ = self.computing.set(None);
+    }
+
+    /// Whether it has code for computing.
+    pub fn computes(&self) -> bool {
+        self.computing().is_some()
+    }
+
+    /// Whether it is to have such code once it turns out to compute.
+    pub fn tunes(&self) -> bool {
+        self.settings.code_profile == CodeProfile::Auto && self.computing.get().is_none()
+    }
+
+    fn computing(&self) -> Option<&Computing> {
+        self.computing.get()?.as_ref()
+    }
+
+    /// A place for an instance that runs the code for computing, if there is one.
+    pub(super) fn enter_computing(&self) -> Option<Place> {
+        self.computing()?.room.enter()
+    }
+
+    /// The code for computing, which there is for whoever has a place there, or the other.
+    pub(super) fn linked(&self, computing: Option<&Place>) -> &Linked {
+        match (computing, self.computing()) {
+            (Some(_), Some(computing)) => &computing.linked,
+            (_, None) | (None, _) => &self.linked,
+        }
     }
 
     /// The handler's name.

@@ -32,7 +32,9 @@ pub(super) struct Instance {
     /// Requests that it was given.
     pub(super) served: u32,
     made: Instant,
-    /// Declared last, dropped last: a place is free once the pool's slot is.
+    /// Its place among those that run code for computing, if it does. Places are declared last and dropped last: one
+    /// is free once the pool's slot is.
+    computing: Option<Place>,
     _place: Place,
 }
 
@@ -50,7 +52,8 @@ impl Instance {
     pub(super) fn open(handler: &Handler, place: Place, session: Session) -> wasmtime::Result<Self> {
         let limits = &handler.limits;
         let state = HostState::new(handler, session);
-        let mut store = Store::new(handler.linked.engine(), state);
+        let computing = handler.enter_computing();
+        let mut store = Store::new(handler.linked(computing.as_ref()).engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(limits.hostcall_bytes_max);
         if let Some(table) = store.concurrent_resource_table() {
@@ -75,7 +78,7 @@ impl Instance {
             // Back to the end of the run queue: tokio's own yield could be polled again at once.
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(YieldOnce::default())))
         });
-        Ok(Self { store, guest: None, served: 0, made: Instant::now(), _place: place })
+        Ok(Self { store, guest: None, served: 0, made: Instant::now(), computing, _place: place })
     }
 
     /// Instantiates the component, unless that is done.
@@ -83,7 +86,7 @@ impl Instance {
         if self.guest.is_none() {
             let failed = |error| Failure::Call(error, Stage::Instantiate);
             self.guest = Some(
-                match &handler.linked {
+                match handler.linked(self.computing.as_ref()) {
                     Linked::P2(pre) => pre.instantiate_async(&mut self.store).await.map(Guest::P2),
                     Linked::P3(pre) => pre
                         .instantiate_async(&mut self.store)

@@ -1,6 +1,7 @@
 //! How the pools of all engines are laid out, and whether the machine has what that takes: decided once,
 //! before the first engine is made, with room for handlers that come later where there is room.
 
+use super::code::GUARDED_SLOT_BYTES;
 use super::component::LoadError;
 use super::maps;
 use super::shape::Shape;
@@ -24,6 +25,10 @@ const OTHER_ADDRESS_SPACE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// every language come with.
 const USUAL_MEMORIES: u32 = 2;
 const USUAL_TABLES: u32 = 8;
+/// Engines whose memories end in guard pages: one for handlers of WASI 0.2 that compute, one for those of 0.3.
+const GUARDED_ENGINES_MAX: u32 = 2;
+/// Sandboxes that run such code at once: what computes has no use for many more than there are cores.
+const GUARDED_SANDBOXES_MAX: u32 = 256;
 
 /// What the machine lacks for a sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +76,10 @@ pub(super) struct Layout {
     shape: Shape,
     /// Engines there is room for.
     pub(super) engines_max: u32,
+    /// Engines there is room for beside them whose memories end in guard pages.
+    pub(super) guarded_engines_max: u32,
+    /// Sandboxes that may be alive at once on those.
+    pub(super) guarded_max: u32,
     maps: maps::Plan,
     maps_max: Option<u64>,
 }
@@ -110,13 +119,32 @@ impl Layout {
     ) -> Result<Self, SandboxError> {
         // A stream keeps its instance and leaves its place to another: both must fit.
         let sandboxes = admission.sandboxes_max();
-        check_address_space(admission, limits, &shape, engines)?;
+        let space_left = check_address_space(admission, limits, &shape, engines)?;
         let maps_max = Memory::here().maps_max();
         let maps = maps::plan(maps_max, sandboxes, engines, shape.memories).map_err(|needed| {
             let allowed = maps_max.unwrap_or_default();
             SandboxError::Maps { sandboxes, needed, allowed }
         })?;
-        Ok(Self { limits: *limits, sandboxes, shape, engines_max: engines, maps, maps_max })
+        let guarded_max = {
+            let maps_left = maps_max.unwrap_or(u64::MAX).saturating_sub(maps.needed);
+            let space = sandbox_space(GUARDED_SLOT_BYTES, limits, &shape);
+            let in_space = space_left / space.saturating_mul(GUARDED_ENGINES_MAX.into());
+            let in_maps = maps::guarded(maps_left, GUARDED_ENGINES_MAX, shape.memories);
+            let fit = in_maps.min(u32::try_from(in_space).unwrap_or(u32::MAX));
+            fit.min(sandboxes).min(GUARDED_SANDBOXES_MAX)
+        };
+        let guarded_engines_max = if guarded_max == 0 { 0 } else { GUARDED_ENGINES_MAX };
+        let limits = *limits;
+        Ok(Self {
+            limits,
+            sandboxes,
+            shape,
+            engines_max: engines,
+            guarded_engines_max,
+            guarded_max,
+            maps,
+            maps_max,
+        })
     }
 
     /// Sandboxes that may be alive at once.
@@ -159,9 +187,10 @@ impl Layout {
         }
     }
 
-    /// The pool of one engine.
-    pub(super) fn pool(&self) -> PoolingAllocationConfig {
-        let (instances, limits, shape) = (self.sandboxes, &self.limits, &self.shape);
+    /// The pool of one engine, whose memories end in guard pages or not.
+    pub(super) fn pool(&self, guards: bool) -> PoolingAllocationConfig {
+        let instances = if guards { self.guarded_max } else { self.sandboxes };
+        let (limits, shape) = (&self.limits, &self.shape);
         let mut pool = PoolingAllocationConfig::new();
         let elements = usize::try_from(shape.table_elements_min.max(TABLE_ELEMENTS)).unwrap_or(usize::MAX);
         let memory_bytes = usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX);
@@ -187,21 +216,14 @@ impl Layout {
     }
 }
 
-/// Refuses at start what would fail at the first request or with a bare "out of memory".
+/// Refuses at start what would fail at the first request or with a bare "out of memory". Returns what is left.
 fn check_address_space(
     admission: &AdmissionConfig,
     limits: &Limits,
     shape: &Shape,
     engines: u32,
-) -> Result<(), SandboxError> {
-    let stack = (limits.stack_bytes_max + HOST_STACK_BYTES) as u64;
-    let elements = shape.table_elements_min.max(TABLE_ELEMENTS);
-    let one = limits
-        .memory_bytes_max
-        .saturating_mul(u64::from(shape.memories))
-        .saturating_add(elements.saturating_mul(8 * u64::from(shape.tables)))
-        .saturating_add(stack);
-    let needed = one
+) -> Result<u64, SandboxError> {
+    let needed = sandbox_space(limits.memory_bytes_max, limits, shape)
         .saturating_mul(u64::from(admission.sandboxes_max()) * u64::from(engines))
         .saturating_add(OTHER_ADDRESS_SPACE_BYTES);
     match rustix::process::getrlimit(rustix::process::Resource::As).current {
@@ -212,6 +234,17 @@ fn check_address_space(
             needed,
             allowed,
         }),
-        Some(_) | None => Ok(()),
+        Some(allowed) => Ok(allowed - needed),
+        None => Ok(u64::MAX),
     }
+}
+
+/// Bytes of address space that a sandbox takes, with this much for each of its memories.
+fn sandbox_space(memory_bytes: u64, limits: &Limits, shape: &Shape) -> u64 {
+    let stack = (limits.stack_bytes_max + HOST_STACK_BYTES) as u64;
+    let elements = shape.table_elements_min.max(TABLE_ELEMENTS);
+    memory_bytes
+        .saturating_mul(u64::from(shape.memories))
+        .saturating_add(elements.saturating_mul(8 * u64::from(shape.tables)))
+        .saturating_add(stack)
 }

@@ -7,6 +7,8 @@ const STACK_MAPS: u64 = 2;
 const MEMORY_MAPS: u64 = 4;
 /// The same without an image.
 const PLAIN_MEMORY_MAPS: u64 = 2;
+/// What guard pages add to a live memory: what it does not have yet.
+const GUARD_MAPS: u64 = 1;
 /// All that is not the pool: libraries, threads, the allocator's.
 const OTHER_MAPS: u64 = 4096;
 
@@ -41,6 +43,13 @@ pub(super) fn plan(maps_max: Option<u64>, sandboxes: u32, engines: u32, memories
         0 => Err(needed),
         alive_max => Ok(Plan { images: false, alive_max, needed }),
     }
+}
+
+/// For how many sandboxes, of so many memories each, `left` mappings are enough on each of `engines` engines whose
+/// memories end in guard pages.
+pub(super) fn guarded(left: u64, engines: u32, memories: u32) -> u32 {
+    let one = STACK_MAPS + (MEMORY_MAPS + GUARD_MAPS) * u64::from(memories);
+    u32::try_from(left / one.saturating_mul(engines.into())).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

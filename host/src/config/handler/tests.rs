@@ -78,7 +78,8 @@ fn no_handler_has_more_than_the_host() {
     }
     let free = ["rate-limit-handler", "env", "allow-outbound", "middleware"];
     // The pool bounds them all together.
-    let kept = ["reuse", "reuse-concurrency", "reuse-idle", "reuse-memory", "warm", "warm-age"];
+    let kept =
+        ["reuse", "reuse-concurrency", "reuse-idle", "reuse-memory", "warm", "warm-age", "code-profile"];
     for key in OWN {
         assert!(Setting::find(key).is_some(), "{key}");
         let unbounded = free.contains(&key) || kept.contains(&key);

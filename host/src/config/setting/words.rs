@@ -8,7 +8,9 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::config::mistake::Refusal;
 use crate::config::units::{count, percent};
-use crate::config::{CacheConfig, ForwardedBy, HogPriority, Limits, LogFormat, Rate, StateConfig};
+use crate::config::{
+    CacheConfig, CodeProfile, ForwardedBy, HogPriority, Limits, LogFormat, Rate, StateConfig,
+};
 use crate::memory::Memory;
 
 /// A pool reserves address space for every instance: at 100000 and 128 MiB it is 12 TiB of the 128
@@ -16,9 +18,9 @@ use crate::memory::Memory;
 pub(super) const INSTANCES_MAX: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 /// More threads than any machine has cores.
 pub(super) const THREADS_MAX: NonZeroU32 = NonZeroU32::new(1024).expect("not zero");
-/// More requests in a period than any host serves.
 /// Requests that one instance serves: what it leaks is bounded by that.
 const REUSE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not zero");
+/// More requests in a period than any host serves.
 const RATE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not zero");
 /// Each connection costs a file descriptor and some KiB in the kernel.
 pub(super) const CONNECTIONS_MAX: u32 = 100_000;
@@ -140,6 +142,15 @@ pub(super) fn switch(text: &str) -> Result<bool, Refusal> {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err(Refusal::expected("`on` or `off`")),
+    }
+}
+
+pub(super) fn code_profile(text: &str) -> Result<CodeProfile, Refusal> {
+    match text {
+        "auto" => Ok(CodeProfile::Auto),
+        "latency" => Ok(CodeProfile::Latency),
+        "compute" => Ok(CodeProfile::Compute),
+        _ => Err(Refusal::expected("`auto`, `latency` or `compute`")),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Compiled code between starts: a directory that only its owner may enter, a file for each component and
-//! engine, and the key they are sealed with. Whatever is wrong with it costs a compilation, never a start.
+//! engine, and the key they are sealed with; beside them components that may be compiled anew. Whatever is wrong with it costs a compilation, never a start.
 
 use super::seal::{KEY_BYTES, OVERHEAD_BYTES, Origin, Rejected, Seal};
 use super::vouched::Vouched;
 use crate::config::CacheConfig;
+use crate::digest::Digest;
+use crate::sandbox::component::Checked;
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{OFlags, Timespec, Timestamps, UTIME_NOW, futimens};
 use std::fs::{self, File, OpenOptions};
@@ -13,8 +15,9 @@ use std::path::{Path, PathBuf};
 
 /// The file of the key.
 const KEY: &str = "key";
-/// How the names of files end that hold code, and of those that are being written.
+/// How the names of files end that hold code, of those that hold components, and of those that are being written.
 const CODE: &str = "code";
+const COMPONENT: &str = "wasm";
 const PARTIAL: &str = "tmp";
 /// How many digits of the engine's digest are in a file's name; the whole of it is in the file.
 const ENGINE_DIGITS: usize = 16;
@@ -61,7 +64,7 @@ impl Cache {
     /// The code of `origin`, read once: what was verified is what is handed out.
     pub(super) fn get(&self, origin: &Origin) -> Found {
         let path = self.path(origin);
-        let opened = self.open_code(&path).map_err(Rejected::from).and_then(|(file, length)| {
+        let opened = self.open_file(&path).map_err(Rejected::from).and_then(|(file, length)| {
             self.seal.open(origin, length, &|to, from| file.read_exact_at(to, from))
         });
         match opened {
@@ -73,21 +76,42 @@ impl Cache {
 
     /// Keeps the code of `origin`: whole, or not at all.
     pub(super) fn put(&self, origin: &Origin, code: &Vouched) -> io::Result<()> {
-        let path = self.path(origin);
         let code = code.bytes();
-        let needed = (OVERHEAD_BYTES + code.len()) as u64;
+        self.write(&self.path(origin), &[&self.seal.head(origin, code), code])
+    }
+
+    /// Keeps a component, if it is not kept yet.
+    pub(super) fn put_component(&self, component: &Checked) -> io::Result<()> {
+        let path = self.component_path(component.digest);
+        match self.open_file(&path) {
+            Ok((_, length)) if length == component.bytes.len() => Ok(()),
+            Ok(_) | Err(_) => self.write(&path, &[&component.bytes]),
+        }
+    }
+
+    /// The component with this digest as it was kept; nobody has compared them yet.
+    pub(super) fn component(&self, digest: Digest) -> io::Result<Vec<u8>> {
+        let (file, length) = self.open_file(&self.component_path(digest))?;
+        let mut bytes = Vec::with_capacity(length);
+        file.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn write(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        let needed = parts.iter().map(|part| part.len() as u64).sum();
         if needed > self.bytes_max {
             let (most, why) = (self.bytes_max, "`cache-size` has no room for it:");
             return Err(io::Error::other(format!("{why} {needed} bytes of {most}")));
         }
-        self.make_room(needed, &path)?;
+        self.make_room(needed, path)?;
         let partial = path.with_extension(format!("{}.{PARTIAL}", uuid::Uuid::new_v4().simple()));
         let written = (|| {
             let mut file = new_file(&partial)?;
-            file.write_all(&self.seal.head(origin, code))?;
-            file.write_all(code)?;
+            for part in parts {
+                file.write_all(part)?;
+            }
             file.sync_all()?;
-            fs::rename(&partial, &path)
+            fs::rename(&partial, path)
         })();
         if written.is_err() {
             let _ = fs::remove_file(&partial);
@@ -101,8 +125,12 @@ impl Cache {
         self.directory.join(format!("{component}-{engine}.{CODE}"))
     }
 
-    /// Opens a file of code, and marks it as used.
-    fn open_code(&self, path: &Path) -> io::Result<(File, usize)> {
+    fn component_path(&self, digest: Digest) -> PathBuf {
+        self.directory.join(format!("{}.{COMPONENT}", digest.hex()))
+    }
+
+    /// Opens a file of ours, and marks it as used.
+    fn open_file(&self, path: &Path) -> io::Result<(File, usize)> {
         let file = open_file(path)?;
         let length = file.metadata()?.len();
         if length > self.bytes_max.max(OVERHEAD_BYTES as u64) {
@@ -119,7 +147,10 @@ impl Cache {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
-            let ours = entry.path().extension().is_some_and(|ending| ending == CODE || ending == PARTIAL);
+            let ours = entry
+                .path()
+                .extension()
+                .is_some_and(|ending| ending == CODE || ending == COMPONENT || ending == PARTIAL);
             // What somebody else removes meanwhile takes no room.
             if let Ok(found) = entry.metadata()
                 && ours

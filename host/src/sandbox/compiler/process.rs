@@ -232,8 +232,14 @@ mod tests {
     use crate::sandbox::code::CodeSettings;
 
     fn order() -> Order {
-        let code =
-            CodeSettings { fuel: false, tasks: false, images: true, stack_bytes_max: 1, memory_bytes_max: 1 };
+        let code = CodeSettings {
+            fuel: false,
+            tasks: false,
+            guards: false,
+            images: true,
+            stack_bytes_max: 1,
+            memory_bytes_max: 1,
+        };
         Order { code, component_bytes: 0, memory_bytes_max: 1 << 31, cpu_s_max: 60, yields: true }
     }
 

@@ -6,11 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::scenario::Scenario;
-use crate::bench::liveness::WARM_UP_TIME;
 use crate::bench::peers::Software;
 use crate::bench::server::{WASMTIME_SERVE, uvicorn, workerd};
 use crate::bench::setup::Setup;
 
+/// How long a server is asked before anything counts.
+const WARM_UP_TIME: Duration = Duration::from_secs(2);
 /// How often an instance is used where it is used again.
 const REUSE_COUNT: &str = "1000";
 /// What makes `wasmtime serve` fastest where every request has a fresh instance: the pooling allocator,
@@ -114,8 +115,8 @@ impl Server {
         }
     }
 
-    /// How long it is asked before anything counts: code is compiled, pools fill, and the last worker is up,
-    /// each of which brings up a Python of its own.
+    /// How long it is asked before anything counts: code is compiled, pools fill, handlers turn out to compute, and
+    /// the last worker is up, each of which brings up a Python of its own.
     pub(super) fn warm_up_time(self) -> Duration {
         match self {
             Self::Fastapi4 => 4 * WARM_UP_TIME,
@@ -154,6 +155,14 @@ impl Server {
             Software::BareHyper => {}
         }
         command
+    }
+
+    /// What else it is told to compile all that it would come to compile.
+    pub(super) fn settings_to_prepare(self) -> &'static [&'static str] {
+        match self.software() {
+            Software::WasmHost => &["--code-profile", "compute"],
+            Software::Wasmtime | Software::Workerd | Software::Uvicorn | Software::BareHyper => &[],
+        }
     }
 
     /// What a server that has guests is told besides which one.

@@ -34,7 +34,7 @@ impl Turn<'_> {
     ///
     /// Where the server does not start, answers something else than what was asked for, or cannot be measured.
     pub(super) fn take(&self, setup: &Setup) -> Result<Vec<Figure>> {
-        let start = || self.start(setup);
+        let start = || self.start(setup, &[]);
         let Self { scenario, duration, .. } = *self;
         let request = scenario.request();
         let warm_up = self.server.warm_up_time();
@@ -89,11 +89,12 @@ impl Turn<'_> {
     ///
     /// Where it does not start.
     pub(super) fn prepare(&self, setup: &Setup) -> Result<()> {
-        self.start(setup).map(drop)
+        self.start(setup, self.server.settings_to_prepare()).map(drop)
     }
 
-    fn start(&self, setup: &Setup) -> Result<ServerProcess> {
+    fn start(&self, setup: &Setup, settings: &[&str]) -> Result<ServerProcess> {
         let mut command = self.server.command(self.program, setup, self.scenario);
+        command.args(settings);
         ServerProcess::start(&mut command, &setup.work).context("it does not start")
     }
 

@@ -1,6 +1,6 @@
 //! Settings of the section "Compiling": what the compiler may take, and what is kept of its work.
 
-use super::super::words::cache;
+use super::super::words::{cache, code_profile};
 use super::super::{Repeat, Setting};
 use super::{HOUR, SECOND, store};
 use crate::config::units::{GIB, MIB, TIB, bytes, count, duration};
@@ -12,6 +12,16 @@ const SECTION: &str = "Compiling";
 const JOBS_MAX: NonZeroU32 = NonZeroU32::new(64).expect("not zero");
 
 pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "code-profile",
+        value: "auto|latency|compute",
+        default: "auto",
+        section: SECTION,
+        help: "What code is compiled for: many short requests, or computing; `auto` begins with the first and \
+               compiles handlers anew that turn out to compute, out of what the cache keeps of them",
+        repeat: Repeat::Once,
+        set: |config, text| store(&mut config.code_profile, code_profile(text)),
+    },
     Setting {
         name: "compile-timeout",
         value: "TIME",

@@ -121,6 +121,7 @@ fn every_limit_holds_on_both_sides() {
         ("compile-timeout", ["1s", "1h"], ["999ms", "61m"]),
         ("compile-memory", ["256MiB", "1TiB"], ["255MiB", "1025GiB"]),
         ("compile-jobs", ["1", "64"], ["0", "65"]),
+        ("code-profile", ["latency", "compute"], ["", "fast"]),
         ("env", ["A=", "A=b=c"], ["A", "=b"]),
         ("state", ["off", "/tmp/state"], ["", "a\0b"]),
         ("versions-kept", ["1", "1000"], ["0", "1001"]),

@@ -9,6 +9,7 @@ fn order() -> Order {
     let code = CodeSettings {
         fuel: true,
         tasks: true,
+        guards: false,
         images: true,
         stack_bytes_max: 512 * 1024,
         memory_bytes_max: 128 << 20,
