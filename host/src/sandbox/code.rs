@@ -89,6 +89,10 @@ impl CodeSettings {
             .wasm_memory64(false)
             .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
+            // A trap is told with the functions it was in. Where in them, and tables for unwinding that nothing uses,
+            // are a sixth of the code, which is read and compared with its digest at every start.
+            .generate_address_map(false)
+            .native_unwind_info(false)
             .signals_based_traps(self.guards)
             .memory_guard_size(self.guard_bytes())
             .guard_before_linear_memory(false)
