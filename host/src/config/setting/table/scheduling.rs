@@ -42,7 +42,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "busy-nice",
         value: "N",
-        default: "12",
+        default: "5",
         section: SECTION,
         help: "Nice value of the threads between the two",
         repeat: Repeat::Once,
