@@ -7,9 +7,9 @@ use std::fs;
 use tempfile::TempDir;
 
 /// What the log says of a handler that has code for computing now.
-const TUNED: &str = "handler computes: its next instances run code that is made for that";
+const TUNED: &str = "handler computes: its next instances run code made for that";
 /// And of one that stays as it is.
-const UNTUNED: &str = "handler computes, and goes on with code for short requests";
+const UNTUNED: &str = "handler computes, and goes on with the code it has";
 
 fn temporary() -> TempDir {
     tempfile::tempdir().expect("temporary directory")
@@ -52,7 +52,7 @@ fn component_that_was_changed_in_the_cache_is_not_compiled() {
     let cache = temporary();
     let server = Server::start(&guest("compute"), &["--cache", cache.path().to_str().expect("UTF-8")]);
     let files = fs::read_dir(cache.path()).expect("a directory").map(|entry| entry.expect("an entry").path());
-    let kept: Vec<_> = files.filter(|path| path.extension().is_some_and(|it| it == "wasm")).collect();
+    let kept: Vec<_> = files.filter(|path| path.extension().is_some_and(|it| it == "component")).collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
     fs::copy(guest("hello"), &kept[0]).expect("another component");
     println!("{}", compute_until(&server, UNTUNED));

@@ -75,7 +75,7 @@ impl CodeSettings {
     /// With explicit bounds checks in place of guard pages a slot stays mapped at its high-water mark, so
     /// that an instance costs no `mprotect` (which interrupts every core), and the pool reserves
     /// instances × limit in place of terabytes. With guard pages each growth is one, and one more takes it
-    /// back, but nothing is left to do at an access: what computes runs up to three times as fast.
+    /// back, but nothing is left to do at an access: what computes runs up to twice as fast.
     pub(super) fn config(&self) -> Config {
         let mut config = Config::new();
         config

@@ -87,17 +87,15 @@ impl Compiler {
         Ok(loaded)
     }
 
-    /// Keeps the component itself, so that it can be compiled in another way later.
-    pub(super) fn keep(&self, component: &Checked, handler: &str) {
-        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.put_component(component)) {
-            self.reports.report(Report::Unkept(handler.to_owned(), error.to_string()));
-        }
+    /// Keeps the component itself, so that it can be compiled in another way later, where there is room for it.
+    pub(super) fn keep(&self, component: &Checked) {
+        // One that is missing is told when it is missed.
+        let _ = self.cache.as_ref().map(|cache| cache.put_component(component));
     }
 
     /// The component that was kept, if it still is, and nobody has touched it.
     pub(super) fn kept(&self, digest: Digest) -> Option<Checked> {
-        let bytes = self.cache.as_ref()?.component(digest).ok()?;
-        Checked::from_bytes(bytes).ok().filter(|component| component.digest == digest)
+        Checked::from_bytes(self.cache.as_ref()?.component(digest)?).ok()
     }
 
     fn cached(&self, origin: &Origin, handler: &str) -> Option<Vouched> {

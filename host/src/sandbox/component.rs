@@ -78,7 +78,10 @@ pub enum LoadError {
          those of `instances`, `max-streams` and `memory`: lower one of these, or serve it with `latency`"
     )]
     NoGuards,
-    #[error("the cache of compiled code has not kept the component")]
+    #[error(
+        "the cache of compiled code has not kept the component; with `code-profile` set to `compute` it is compiled for \
+         computing when it is loaded"
+    )]
     NotKept,
     #[error("cannot set up the sandbox")]
     Engine(#[source] wasmtime::Error),

@@ -113,7 +113,7 @@ impl Sandbox {
         let handler = Handler::new(engine, &code, component.digest, limits, settings, &self.room)?;
         match profile {
             CodeProfile::Compute => self.compile_to_compute(&handler, component)?,
-            CodeProfile::Auto => self.compiler.keep(component, handler.name()),
+            CodeProfile::Auto => self.compiler.keep(component),
             CodeProfile::Latency => {}
         }
         Ok(handler)
@@ -125,7 +125,7 @@ impl Sandbox {
     /// # Errors
     /// Why it goes on as it is.
     pub fn tune(&self, handler: &Handler) -> Result<(), LoadError> {
-        let component = self.compiler.kept(handler.digest).ok_or(LoadError::NotKept)?;
+        let component = self.compiler.kept(handler.digest()).ok_or(LoadError::NotKept)?;
         self.compile_to_compute(handler, &component)
     }
 

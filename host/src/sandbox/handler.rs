@@ -46,10 +46,10 @@ pub struct HandlerSettings {
 /// A component ready to be instantiated for a request.
 pub struct Handler {
     linked: Linked,
-    /// The same component compiled for computing, once it is; nothing once that was given up.
-    computing: OnceLock<Option<Computing>>,
+    /// The same component compiled for computing, once it is.
+    computing: OnceLock<Computing>,
     /// Of its component.
-    pub(super) digest: Digest,
+    digest: Digest,
     /// Of the code that it began with.
     code_bytes: u64,
     pub(super) limits: Limits,
@@ -113,8 +113,13 @@ impl Handler {
         room: &Arc<Room>,
     ) -> Result<(), LoadError> {
         let linked = linker::link(engine, component)?;
-        let _ = self.computing.set(Some(Computing { linked, room: room.clone() }));
+        let _ = self.computing.set(Computing { linked, room: room.clone() });
         Ok(())
+    }
+
+    /// The SHA-256 of its component.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Bytes of the code that it began with: compiling it anew takes about a microsecond of CPU time for each.
@@ -122,33 +127,19 @@ impl Handler {
         self.code_bytes
     }
 
-    /// Never has code for computing, unless it has some already.
-    pub fn stay(&self) {
-        let _ = self.computing.set(None);
-    }
-
-    /// Whether it has code for computing.
-    pub fn computes(&self) -> bool {
-        self.computing().is_some()
-    }
-
     /// Whether it is to have such code once it turns out to compute.
     pub fn tunes(&self) -> bool {
         self.settings.code_profile == CodeProfile::Auto && self.computing.get().is_none()
     }
 
-    fn computing(&self) -> Option<&Computing> {
-        self.computing.get()?.as_ref()
-    }
-
     /// A place for an instance that runs the code for computing, if there is one.
     pub(super) fn enter_computing(&self) -> Option<Place> {
-        self.computing()?.room.enter()
+        self.computing.get()?.room.enter()
     }
 
     /// The code for computing, which there is for whoever has a place there, or the other.
     pub(super) fn linked(&self, computing: Option<&Place>) -> &Linked {
-        match (computing, self.computing()) {
+        match (computing, self.computing.get()) {
             (Some(_), Some(computing)) => &computing.linked,
             (_, None) | (None, _) => &self.linked,
         }

@@ -25,10 +25,13 @@ const OTHER_ADDRESS_SPACE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// every language come with.
 const USUAL_MEMORIES: u32 = 2;
 const USUAL_TABLES: u32 = 8;
-/// Engines whose memories end in guard pages: one for handlers of WASI 0.2 that compute, one for those of 0.3.
-const GUARDED_ENGINES_MAX: u32 = 2;
+/// Engines whose memories end in guard pages: for handlers of WASI 0.2 and of 0.3, with and without fuel.
+const GUARDED_ENGINES_MAX: u32 = 4;
 /// Sandboxes that run such code at once: what computes has no use for many more than there are cores.
 const GUARDED_SANDBOXES_MAX: u32 = 256;
+/// Stacks for each of them: a component of WASI 0.3 takes one more for each component that it is composed of. The
+/// other pools have as many to spare as there may be streams.
+const GUARDED_STACKS: u32 = 4;
 
 /// What the machine lacks for a sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -127,9 +130,10 @@ impl Layout {
         })?;
         let guarded_max = {
             let maps_left = maps_max.unwrap_or(u64::MAX).saturating_sub(maps.needed);
-            let space = sandbox_space(GUARDED_SLOT_BYTES, limits, &shape);
-            let in_space = space_left / space.saturating_mul(GUARDED_ENGINES_MAX.into());
-            let in_maps = maps::guarded(maps_left, GUARDED_ENGINES_MAX, shape.memories);
+            let space = sandbox_space(GUARDED_SLOT_BYTES, GUARDED_STACKS, limits, &shape);
+            // Where it is limited, half of what is left stays for whatever else the process comes to map.
+            let in_space = space_left / 2 / space.saturating_mul(GUARDED_ENGINES_MAX.into());
+            let in_maps = maps::guarded(maps_left, GUARDED_ENGINES_MAX, GUARDED_STACKS, shape.memories);
             let fit = in_maps.min(u32::try_from(in_space).unwrap_or(u32::MAX));
             fit.min(sandboxes).min(GUARDED_SANDBOXES_MAX)
         };
@@ -189,13 +193,16 @@ impl Layout {
 
     /// The pool of one engine, whose memories end in guard pages or not.
     pub(super) fn pool(&self, guards: bool) -> PoolingAllocationConfig {
-        let instances = if guards { self.guarded_max } else { self.sandboxes };
+        let (instances, stacks) = match guards {
+            true => (self.guarded_max, self.guarded_max.saturating_mul(GUARDED_STACKS)),
+            false => (self.sandboxes, self.sandboxes),
+        };
         let (limits, shape) = (&self.limits, &self.shape);
         let mut pool = PoolingAllocationConfig::new();
         let elements = usize::try_from(shape.table_elements_min.max(TABLE_ELEMENTS)).unwrap_or(usize::MAX);
         let memory_bytes = usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX);
         pool.total_component_instances(instances)
-            .total_stacks(instances)
+            .total_stacks(stacks)
             .total_core_instances(instances.saturating_mul(CORE_INSTANCES_MAX))
             .total_memories(instances.saturating_mul(shape.memories))
             .total_tables(instances.saturating_mul(shape.tables))
@@ -223,7 +230,7 @@ fn check_address_space(
     shape: &Shape,
     engines: u32,
 ) -> Result<u64, SandboxError> {
-    let needed = sandbox_space(limits.memory_bytes_max, limits, shape)
+    let needed = sandbox_space(limits.memory_bytes_max, 1, limits, shape)
         .saturating_mul(u64::from(admission.sandboxes_max()) * u64::from(engines))
         .saturating_add(OTHER_ADDRESS_SPACE_BYTES);
     match rustix::process::getrlimit(rustix::process::Resource::As).current {
@@ -239,12 +246,12 @@ fn check_address_space(
     }
 }
 
-/// Bytes of address space that a sandbox takes, with this much for each of its memories.
-fn sandbox_space(memory_bytes: u64, limits: &Limits, shape: &Shape) -> u64 {
+/// Bytes of address space that a sandbox takes, with this much for each of its memories and so many stacks.
+fn sandbox_space(memory_bytes: u64, stacks: u32, limits: &Limits, shape: &Shape) -> u64 {
     let stack = (limits.stack_bytes_max + HOST_STACK_BYTES) as u64;
     let elements = shape.table_elements_min.max(TABLE_ELEMENTS);
     memory_bytes
         .saturating_mul(u64::from(shape.memories))
         .saturating_add(elements.saturating_mul(8 * u64::from(shape.tables)))
-        .saturating_add(stack)
+        .saturating_add(stack.saturating_mul(stacks.into()))
 }

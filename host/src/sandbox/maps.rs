@@ -45,10 +45,10 @@ pub(super) fn plan(maps_max: Option<u64>, sandboxes: u32, engines: u32, memories
     }
 }
 
-/// For how many sandboxes, of so many memories each, `left` mappings are enough on each of `engines` engines whose
-/// memories end in guard pages.
-pub(super) fn guarded(left: u64, engines: u32, memories: u32) -> u32 {
-    let one = STACK_MAPS + (MEMORY_MAPS + GUARD_MAPS) * u64::from(memories);
+/// For how many sandboxes, of so many stacks and memories each, `left` mappings are enough on each of `engines`
+/// engines whose memories end in guard pages.
+pub(super) fn guarded(left: u64, engines: u32, stacks: u32, memories: u32) -> u32 {
+    let one = STACK_MAPS * u64::from(stacks) + (MEMORY_MAPS + GUARD_MAPS) * u64::from(memories);
     u32::try_from(left / one.saturating_mul(engines.into())).unwrap_or(u32::MAX)
 }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 const KEY: &str = "key";
 /// How the names of files end that hold code, of those that hold components, and of those that are being written.
 const CODE: &str = "code";
-const COMPONENT: &str = "wasm";
+const COMPONENT: &str = "component";
 const PARTIAL: &str = "tmp";
 /// How many digits of the engine's digest are in a file's name; the whole of it is in the file.
 const ENGINE_DIGITS: usize = 16;
@@ -39,6 +39,15 @@ pub(super) enum Found {
     Rejected(PathBuf, String),
     /// Nothing.
     Nothing,
+}
+
+/// A file of the cache, those first that go first.
+#[derive(Eq, Ord, PartialEq, PartialOrd)]
+struct Kept {
+    fits: bool,
+    used: (i64, i64),
+    bytes: u64,
+    path: PathBuf,
 }
 
 impl Cache {
@@ -80,21 +89,32 @@ impl Cache {
         self.write(&self.path(origin), &[&self.seal.head(origin, code), code])
     }
 
-    /// Keeps a component, if it is not kept yet.
+    /// Keeps a component, if it is not kept yet and no code has to go for it.
     pub(super) fn put_component(&self, component: &Checked) -> io::Result<()> {
         let path = self.component_path(component.digest);
         match self.open_file(&path) {
-            Ok((_, length)) if length == component.bytes.len() => Ok(()),
-            Ok(_) | Err(_) => self.write(&path, &[&component.bytes]),
+            Ok((_, length)) if length == component.bytes.len() => return Ok(()),
+            Ok(_) | Err(_) => {}
         }
+        let taken: u64 = self.files(&path)?.iter().map(|file| file.bytes).sum();
+        if taken.saturating_add(component.bytes.len() as u64) > self.bytes_max {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        self.write(&path, &[&component.bytes])
     }
 
-    /// The component with this digest as it was kept; nobody has compared them yet.
-    pub(super) fn component(&self, digest: Digest) -> io::Result<Vec<u8>> {
-        let (file, length) = self.open_file(&self.component_path(digest))?;
+    /// The component with this digest, if it is still what was kept. A file that is not goes, so that it can be kept
+    /// again.
+    pub(super) fn component(&self, digest: Digest) -> Option<Vec<u8>> {
+        let path = self.component_path(digest);
+        let (file, length) = self.open_file(&path).ok()?;
         let mut bytes = Vec::with_capacity(length);
-        file.take(length as u64).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        let read = file.take(length as u64).read_to_end(&mut bytes);
+        if read.is_ok() && Digest::of(&bytes) == digest {
+            return Some(bytes);
+        }
+        let _ = fs::remove_file(path);
+        None
     }
 
     fn write(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
@@ -144,6 +164,23 @@ impl Cache {
 
     /// Removes what was not used for longest until there is room for `needed` bytes at `path`.
     fn make_room(&self, needed: u64, path: &Path) -> io::Result<()> {
+        let mut files = self.files(path)?;
+        files.sort_unstable();
+        let mut taken: u64 = files.iter().map(|file| file.bytes).sum();
+        for Kept { bytes, path, .. } in files {
+            if taken.saturating_add(needed) <= self.bytes_max {
+                break;
+            }
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => taken = taken.saturating_sub(bytes),
+            }
+        }
+        Ok(())
+    }
+
+    /// What there is beside the file at `path`.
+    fn files(&self, path: &Path) -> io::Result<Vec<Kept>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
@@ -156,23 +193,16 @@ impl Cache {
                 && ours
                 && entry.path() != path
             {
-                // What was not written here, since it is too large for that, goes before anything of ours.
-                let fits = found.len() <= self.bytes_max;
-                files.push((fits, found.mtime(), found.mtime_nsec(), found.len(), entry.path()));
+                files.push(Kept {
+                    // What was not written here, since it is too large for that, goes before anything of ours.
+                    fits: found.len() <= self.bytes_max,
+                    used: (found.mtime(), found.mtime_nsec()),
+                    bytes: found.len(),
+                    path: entry.path(),
+                });
             }
         }
-        files.sort_unstable();
-        let mut taken = files.iter().map(|(.., bytes, _)| bytes).sum::<u64>();
-        for (.., bytes, path) in files {
-            if taken.saturating_add(needed) <= self.bytes_max {
-                break;
-            }
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => taken = taken.saturating_sub(bytes),
-            }
-        }
-        Ok(())
+        Ok(files)
     }
 }
 

@@ -165,3 +165,36 @@ fn a_directory_that_others_may_write_to_is_refused() {
     assert!(names(&directory).is_empty());
     assert!(Cache::open(&CacheConfig::Off, MIB).expect("nothing is asked for").is_none());
 }
+
+fn component(text: &str) -> Checked {
+    Checked::from_bytes(wat::parse_str(text).expect("test component")).expect("a component")
+}
+
+#[test]
+fn a_component_is_kept_where_there_is_room_and_found_while_it_is_what_it_was() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let kept = component("(component)");
+    let cache = cache(&directory, MIB);
+    assert_eq!(cache.component(kept.digest), None);
+    for _ in 0..2 {
+        cache.put_component(&kept).expect("kept");
+        assert_eq!(cache.component(kept.digest).as_ref(), Some(&kept.bytes));
+    }
+    let path = cache.component_path(kept.digest);
+    fs::write(&path, b"\0asm\x0d\0\x01\x01").expect("changed");
+    assert_eq!(cache.component(kept.digest), None);
+    assert!(!path.exists(), "it can be kept again");
+    cache.put_component(&kept).expect("kept");
+    assert_eq!(cache.component(kept.digest), Some(kept.bytes));
+}
+
+/// Code is what a start waits for: none of it goes for a component that may never be compiled again.
+#[test]
+fn no_code_goes_for_a_component() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let cache = cache(&directory, MIB);
+    let most = usize::try_from(MIB).expect("a size") - OVERHEAD_BYTES;
+    cache.put(&origin(1), &code(most)).expect("kept");
+    cache.put_component(&component("(component)")).expect_err("no room");
+    assert_found(&cache, 1, Some(most));
+}
