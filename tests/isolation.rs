@@ -59,8 +59,7 @@ struct Trial {
 }
 
 impl Trial {
-    /// Serves `component` on [`THREADS`] threads, with log lines to be read by a test. Nothing is compiled anew behind a
-    /// test's back that counts what the host holds, unless it says so.
+    /// Serves `component` on [`THREADS`] threads, with log lines to be read by a test.
     #[track_caller]
     fn begin(component: &str, arguments: &[&str]) -> Self {
         Self::begin_with(component, arguments, |_| {})
@@ -71,10 +70,7 @@ impl Trial {
     fn begin_with(component: &str, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let threads = THREADS.to_string();
         let arguments = [&["--threads", &threads, "--log-format", "json"], arguments].concat();
-        let server = Server::start_with(component, &arguments, |command| {
-            command.env("WASM_HOST_CODE_PROFILE", "latency");
-            change(command);
-        });
+        let server = Server::start_with(component, &arguments, change);
         let witness = Witness::start(server.client());
         Self { server, witness }
     }

@@ -117,9 +117,12 @@ impl Server {
         Self::spawn(&mut command)
     }
 
-    /// Serves whatever `command`, a host, serves.
+    /// Serves whatever `command`, a host, serves. Nothing is compiled anew behind the back of a test that counts what
+    /// the host holds, unless it has a `--code-profile`; `WASM_HOST_TEST_CODE_PROFILE` is that of all others.
     #[track_caller]
     pub fn spawn(command: &mut Command) -> Self {
+        let profile = std::env::var("WASM_HOST_TEST_CODE_PROFILE");
+        command.env("WASM_HOST_CODE_PROFILE", profile.as_deref().unwrap_or("latency"));
         let mut child =
             command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();

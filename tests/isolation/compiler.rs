@@ -381,12 +381,14 @@ fn the_cache_is_its_owners_alone() {
     use std::os::unix::fs::MetadataExt;
     let above = tempfile::tempdir().expect("temporary directory");
     let cache = above.path().join("a/b");
-    Server::start(&guest("hello"), &["--cache", cache.to_str().expect("UTF-8")]).stop();
+    let settings = ["--cache", cache.to_str().expect("UTF-8"), "--code-profile", "auto"];
+    Server::start(&guest("hello"), &settings).stop();
     let mode = |path: &Path| fs::metadata(path).expect("it is there").mode() & 0o777;
     assert_eq!((mode(&cache), mode(&cache.join("key"))), (0o700, 0o600));
     let files: Vec<_> =
         fs::read_dir(&cache).expect("the cache").map(|entry| entry.expect("an entry")).collect();
-    assert_eq!(files.len(), 2, "{files:?}");
+    // The key, the code and, with the usual code profile, the component.
+    assert_eq!(files.len(), 3, "{files:?}");
     assert!(files.iter().all(|file| mode(&file.path()) == 0o600));
 }
 

@@ -50,7 +50,8 @@ fn handler_that_computes_is_compiled_for_that_while_it_answers() {
 fn component_that_was_changed_in_the_cache_is_not_compiled() {
     let _alone = alone();
     let cache = temporary();
-    let server = Server::start(&guest("compute"), &["--cache", cache.path().to_str().expect("UTF-8")]);
+    let directory = cache.path().to_str().expect("UTF-8");
+    let server = Server::start(&guest("compute"), &["--cache", directory, "--code-profile", "auto"]);
     let files = fs::read_dir(cache.path()).expect("a directory").map(|entry| entry.expect("an entry").path());
     let kept: Vec<_> = files.filter(|path| path.extension().is_some_and(|it| it == "component")).collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
@@ -62,7 +63,7 @@ fn component_that_was_changed_in_the_cache_is_not_compiled() {
 #[test]
 fn without_a_cache_a_handler_stays_as_it_is_and_the_log_says_what_helps() {
     let _alone = alone();
-    let server = Server::start(&guest("compute"), &["--cache", "off"]);
+    let server = Server::start(&guest("compute"), &["--cache", "off", "--code-profile", "auto"]);
     let line = compute_until(&server, UNTUNED);
     assert!(line.contains("`code-profile` set to `compute`"), "{line}");
     server.stop();
