@@ -71,7 +71,11 @@ fn access_past_a_memory_is_a_trap() {
         assert_eq!(trial.get("/?within").assert_ok().text(), "byte 0\n");
         trial.get("/?grow=100&beyond=0").assert_problem(500, "guest_trap");
         trial.get("/?beyond=65536").assert_problem(500, "guest_trap");
+        let log = trial.server.log.clone();
         trial.end();
+        // Who looked is told apart by the trap: only the processor knows the address.
+        let by_processor = !log.lines_with("memory fault at wasm address").is_empty();
+        assert_eq!(by_processor, profile.contains(&"compute"), "{profile:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! What code is compiled for: handlers that turn out to compute are compiled anew for that, out of what the cache
 //! keeps of them, and answer all the while.
 
+use super::clients::ask;
 use super::harness::{Server, eventually, guest};
 use super::{Trial, alone};
 use std::fs;
@@ -58,6 +59,29 @@ fn component_that_was_changed_in_the_cache_is_not_compiled() {
     fs::copy(guest("hello"), &kept[0]).expect("another component");
     println!("{}", compute_until(&server, UNTUNED));
     server.stop();
+}
+
+/// There are places for 256 instances that run code for computing: those beyond run the other, and no request is refused.
+#[test]
+fn more_instances_than_places_for_computing_are_served() {
+    let _alone = alone();
+    let settings = ["--code-profile", "compute", "--instances", "400", "--queue", "0", "--timeout", "5m"];
+    let trial = Trial::begin(&guest("wild"), &settings);
+    // Whether the processor looked, which knows the address, in each of so many traps.
+    let by_processor = |traps: usize| {
+        trial.get("/?beyond=0").assert_problem(500, "guest_trap");
+        let told = || trial.server.log.lines_with("out of bounds memory access").len();
+        eventually("the trap to be told", || told() == traps);
+        trial.server.log.lines_with("memory fault at wasm address").len()
+    };
+    assert_eq!(by_processor(1), 1);
+    let asleep: Vec<_> = (0..300).map(|_| ask(&trial, "/?within&ms=300000")).collect();
+    eventually("all of them to live", || trial.server.live_instances() == 300);
+    assert_eq!(by_processor(2), 1, "there is no place: its own code looks");
+    drop(asleep);
+    trial.server.wait_idle();
+    assert_eq!(by_processor(3), 2);
+    trial.end();
 }
 
 #[test]
