@@ -9,7 +9,7 @@ use behaviours::wasip2::clocks::monotonic_clock;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let mib = query.number("mib", 1);
     // Rust makes a refused growth an abort, and wasm makes that a trap.
     let memory = vec![1_u8; (mib as usize).saturating_mul(1 << 20)];

@@ -13,7 +13,7 @@ behaviours::export!(handle);
 const TURNS_PER_LOOK: u64 = 20_000;
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let ms = Query::of(&request).number("ms", 100);
+    let ms = query_of(&request).number("ms", 100);
     let start = monotonic_clock::now();
     let mut value = start;
     while monotonic_clock::now() - start < ms.saturating_mul(1_000_000) {

@@ -16,7 +16,7 @@ const PAGE_BYTES: usize = 64 << 10;
 const COPIES_IN_A_ROW: usize = 4;
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let pattern = |name| query.get(name).and_then(parse_hex);
     let mut text = String::new();
     if let Some(pattern) = pattern("write") {

@@ -13,7 +13,7 @@ behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let target = request.path_with_query().unwrap_or_default();
-    let query = Query::of(&request);
+    let query = query_of(&request);
     match target.split('?').next().unwrap_or_default() {
         "/events" => events(out, query.number("ms", 1000)),
         "/sleep" => {

@@ -9,7 +9,7 @@ use behaviours::wasip2::clocks::monotonic_clock;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, _out: ResponseOutparam) {
-    let pollables = Query::of(&request).get("kind") == Some("pollables");
+    let pollables = query_of(&request).get("kind") == Some("pollables");
     loop {
         if pollables {
             std::mem::forget(monotonic_clock::subscribe_duration(u64::MAX / 2));

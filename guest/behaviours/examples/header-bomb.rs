@@ -9,7 +9,7 @@ use behaviours::prelude::*;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let count_max = Query::of(&request).number("count", u64::MAX);
+    let count_max = query_of(&request).number("count", u64::MAX);
     let fields = Fields::new();
     let value = [b'a'; 1000];
     let mut count = 0_u64;

@@ -31,7 +31,7 @@ unsafe extern "C" {
 }
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let copies = Query::of(&request).number("copies", 1024) as usize;
+    let copies = query_of(&request).number("copies", 1024) as usize;
     let block = vec![b'a'; 1 << 20];
     let slice = Slice { start: block.as_ptr(), length: block.len() };
     let values = vec![slice; copies];

@@ -9,7 +9,7 @@ use behaviours::wasip2::http::types::OutgoingRequest;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let mib = Query::of(&request).number("mib", 64) as usize;
+    let mib = query_of(&request).number("mib", 64) as usize;
     let path = longest_path(mib.saturating_mul(1 << 20));
     let outgoing = OutgoingRequest::new(Fields::new());
     let verdict = match outgoing.set_path_with_query(Some(&path)) {

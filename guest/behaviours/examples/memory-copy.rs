@@ -8,7 +8,7 @@ use behaviours::prelude::*;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, _out: ResponseOutparam) {
-    let mib = Query::of(&request).number("mib", 16) as usize;
+    let mib = query_of(&request).number("mib", 16) as usize;
     let mut here = vec![1_u8; mib << 20];
     let mut there = vec![2_u8; mib << 20];
     loop {

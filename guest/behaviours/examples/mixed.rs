@@ -24,7 +24,7 @@ fn handle(request: IncomingRequest, out: ResponseOutparam) {
         "/sleep" => monotonic_clock::subscribe_duration(u64::MAX / 2).block(),
         "/trap" => core::arch::wasm32::unreachable(),
         "/work" => {
-            work(Query::of(&request).number("turns", 1000));
+            work(query_of(&request).number("turns", 1000));
             answer(out, 200, "worked\n");
         }
         "/count" => answer(out, 200, &format!("{count}\n")),

@@ -7,7 +7,7 @@ use behaviours::prelude::*;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    if Query::of(&request).has("forget") {
+    if query_of(&request).has("forget") {
         std::mem::forget(out);
     }
 }

@@ -13,7 +13,7 @@ use behaviours::wasip2::http::types::RequestOptions;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let url = query.get("url").unwrap_or_default();
     let started: Vec<_> =
         (0..query.number("n", 1000)).map(|_| outgoing::start(url, RequestOptions::new())).collect();

@@ -12,7 +12,7 @@ use behaviours::wasip2::http::types::{IncomingResponse, RequestOptions};
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let response =
         outgoing::start(query.get("url").unwrap_or_default(), options(&query)).and_then(outgoing::wait);
     match response {

@@ -8,7 +8,7 @@ use behaviours::wasip2::clocks::monotonic_clock;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let sleep = Query::of(&request).has("sleep");
+    let sleep = query_of(&request).has("sleep");
     answer(out, 200, "done\n");
     if sleep {
         monotonic_clock::subscribe_duration(u64::MAX / 2).block();

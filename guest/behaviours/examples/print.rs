@@ -8,7 +8,7 @@ use behaviours::prelude::*;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let bytes = Query::of(&request).number("bytes", 1 << 20);
+    let bytes = query_of(&request).number("bytes", 1 << 20);
     // What the host does with its log is no reason to fail.
     let _ = print(bytes, "stdout", std::io::stdout().lock());
     let _ = print(bytes, "stderr", std::io::stderr().lock());

@@ -8,7 +8,7 @@ use behaviours::wasip2::random::random;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let n = Query::of(&request).number("n", u64::from(u32::MAX));
+    let n = query_of(&request).number("n", u64::from(u32::MAX));
     let bytes = random::get_random_bytes(n);
     answer(out, 200, &format!("got {}\n", bytes.len()));
 }

@@ -9,7 +9,7 @@ use behaviours::wasip2::clocks::monotonic_clock;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let ms = Query::of(&request).number("ms", 3_600_000);
+    let ms = query_of(&request).number("ms", 3_600_000);
     monotonic_clock::subscribe_duration(ms.saturating_mul(1_000_000)).block();
     answer(out, 200, &format!("slept {ms}\n"));
 }

@@ -14,7 +14,7 @@ behaviours::export!(handle);
 type Failure = (&'static str, ErrorCode);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let port = Query::of(&request).number("port", 80) as u16;
+    let port = query_of(&request).number("port", 80) as u16;
     let report = [("tcp", connect_tcp(port)), ("udp", bind_udp()), ("lookup", look_up("localhost"))];
     let lines = report.map(|(name, result)| match result {
         Ok(()) => format!("{name} ok\n"),

@@ -9,7 +9,7 @@ use behaviours::wasip2::clocks::monotonic_clock;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let pause = query.number("ms", 100).saturating_mul(1_000_000);
     let events = match query.number("n", 10) {
         0 => u64::MAX,

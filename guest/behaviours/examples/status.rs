@@ -9,7 +9,7 @@ use behaviours::prelude::*;
 behaviours::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
-    let code = Query::of(&request).number("code", 200);
+    let code = query_of(&request).number("code", 200);
     let status = u16::try_from(code).unwrap_or(u16::MAX);
     let response = OutgoingResponse::new(Fields::new());
     if response.set_status_code(status).is_err() {

@@ -7,13 +7,17 @@
 pub mod answer;
 pub mod body;
 pub mod outgoing;
-pub mod query;
 
 pub use wasip2;
 pub use wasip2::exports::http::incoming_handler::Guest;
 
 pub use answer::{OpenResponse, answer, open};
 pub use query::Query;
+
+/// The query that `request` was sent with, which may be none.
+pub fn query_of(request: &wasip2::http::types::IncomingRequest) -> Query {
+    Query::parse(&request.path_with_query().unwrap_or_default())
+}
 
 /// What every behaviour needs.
 pub mod prelude {
@@ -23,7 +27,7 @@ pub mod prelude {
         Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
     };
 
-    pub use crate::{OpenResponse, Query, answer, open};
+    pub use crate::{OpenResponse, Query, answer, open, query_of};
 }
 
 /// Makes `$handle`, a `fn(IncomingRequest, ResponseOutparam)`, the component's handler.

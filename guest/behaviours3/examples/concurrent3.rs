@@ -12,7 +12,7 @@ use behaviours3::wasip3::clocks::monotonic_clock;
 behaviours3::export!(handle);
 
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let pause = query.number("ms", 100).saturating_mul(1_000_000);
     let awake = Rc::new(Cell::new(0_u64));
     let ends: Vec<_> = (0..query.number("n", 10))

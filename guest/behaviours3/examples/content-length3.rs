@@ -7,7 +7,7 @@ use behaviours3::prelude::*;
 behaviours3::export!(handle);
 
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let declared = query.number("declared", 100).to_string();
     let written = usize::try_from(query.number("written", 10)).unwrap_or_default();
     let (response, mut body, _) = open(200, &[("content-length", declared.as_str())]);

@@ -20,7 +20,7 @@ async fn handle(request: Request) -> Result<Response, ErrorCode> {
         // Where the host keeps one to itself, the rest is an echo all the same.
         let _ = headers.set(name, &values);
     }
-    let pass = Query::of(&request).has("pass");
+    let pass = query_of(&request).has("pass");
     let (_, taken) = wit_future::new(|| Ok(()));
     let (mut incoming, trailers) = Request::consume_body(request, taken);
     if pass {

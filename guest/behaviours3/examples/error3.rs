@@ -8,7 +8,7 @@ use behaviours3::prelude::*;
 behaviours3::export!(handle);
 
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     if query.has("status") {
         let status = u16::try_from(query.number("status", 200)).unwrap_or(u16::MAX);
         let (_, trailers) = wit_future::new(|| Ok(None));

@@ -7,7 +7,7 @@ use behaviours3::prelude::*;
 behaviours3::export!(handle);
 
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let count = query.number("count", u64::MAX);
     for _ in 0..count {
         match query.get("kind") {

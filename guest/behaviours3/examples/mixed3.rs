@@ -19,7 +19,7 @@ static REQUESTS: AtomicU64 = AtomicU64::new(0);
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
     let count = REQUESTS.fetch_add(1, Ordering::Relaxed) + 1;
     let target = request.get_path_with_query().unwrap_or_default();
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let pause = query.number("ms", 100).saturating_mul(1_000_000);
     let text = match target.split('?').next().unwrap_or_default() {
         "/spin" => spin(),

@@ -13,7 +13,7 @@ use behaviours3::wasip3::http::types::{RequestOptions, Scheme};
 behaviours3::export!(handle);
 
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let (_, trailers) = wit_future::new(|| Ok(None));
     let (outgoing, sent) = Request::new(Fields::new(), None, trailers, Some(options(&query)));
     if let Err(what) = address(&outgoing, query.get("url").unwrap_or_default()) {

@@ -9,7 +9,7 @@ use behaviours3::wasip3::clocks::monotonic_clock;
 behaviours3::export!(handle);
 
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let (response, mut body, sent) = open(200, &[("content-type", "text/plain"), ("content-length", "5")]);
     spawn_local(async move {
         body.write("done\n").await;

@@ -10,7 +10,7 @@ use behaviours3::wasip3::clocks::monotonic_clock;
 behaviours3::export!(handle);
 
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     if query.has("forever") {
         let (writer, words) = wit_stream::new::<u8>();
         std::mem::forget(writer);

@@ -7,7 +7,7 @@ use behaviours3::prelude::*;
 behaviours3::export!(handle);
 
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
-    let query = Query::of(&request);
+    let query = query_of(&request);
     let at = query.get("at").unwrap_or_default().to_owned();
     if at.is_empty() {
         trap();

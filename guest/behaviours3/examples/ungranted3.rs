@@ -14,7 +14,7 @@ use behaviours3::wasip3::sockets::types::{
 behaviours3::export!(handle);
 
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
-    let port = u16::try_from(Query::of(&request).number("port", 80)).unwrap_or_default();
+    let port = u16::try_from(query_of(&request).number("port", 80)).unwrap_or_default();
     println!("to the log, out");
     eprintln!("to the log, err");
     let mut text = format!(

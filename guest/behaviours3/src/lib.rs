@@ -5,7 +5,6 @@
 //! makes it special.
 
 pub mod answer;
-pub mod query;
 
 pub use wasip3;
 pub use wasip3::exports::http::handler::Guest;
@@ -13,13 +12,18 @@ pub use wasip3::exports::http::handler::Guest;
 pub use answer::{Body, answer, open};
 pub use query::Query;
 
+/// The query that `request` was sent with, which may be none.
+pub fn query_of(request: &wasip3::http::types::Request) -> Query {
+    Query::parse(&request.get_path_with_query().unwrap_or_default())
+}
+
 /// What every behaviour needs.
 pub mod prelude {
     pub use wasip3::http::types::{ErrorCode, Fields, Request, Response, Trailers};
     pub use wasip3::wit_bindgen::spawn_local;
     pub use wasip3::{wit_future, wit_stream};
 
-    pub use crate::{Body, Query, answer, open};
+    pub use crate::{Body, Query, answer, open, query_of};
 }
 
 /// Makes `$handle`, an `async fn(Request) -> Result<Response, ErrorCode>`, the component's handler.

@@ -1,7 +1,7 @@
 //! What a check is given, and what it says.
 
-use behaviours::Query;
 use behaviours::wasip2::http::types::IncomingRequest;
+use behaviours::{Query, query_of};
 
 /// Nothing where the claim holds, else what was found in its place.
 pub(crate) type Outcome = Result<(), String>;
@@ -14,7 +14,7 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn new(request: IncomingRequest) -> Self {
-        let query = Query::of(&request);
+        let query = query_of(&request);
         Self { request, query }
     }
 

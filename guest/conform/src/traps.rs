@@ -1,6 +1,7 @@
 //! What the interface says traps: a parent that goes before its child, and a write without a permit.
 
 use behaviours::wasip2::http::types::{Fields, IncomingBody, OutgoingBody, OutgoingResponse};
+use behaviours::wasip2::io::streams::InputStream;
 
 use crate::call::Call;
 
@@ -60,7 +61,7 @@ pub(crate) fn run(name: &str, call: &Call) -> Option<()> {
     Some(())
 }
 
-fn incoming(call: &Call) -> (IncomingBody, behaviours::wasip2::io::streams::InputStream) {
+fn incoming(call: &Call) -> (IncomingBody, InputStream) {
     let body = call.request.consume().expect("body: the first");
     let stream = body.stream().expect("stream: the first");
     (body, stream)

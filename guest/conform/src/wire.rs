@@ -1,5 +1,6 @@
 //! Halves of checks: what is done here is looked at on the wire.
 
+use behaviours::wasip2::http::outgoing_handler;
 use behaviours::wasip2::http::types::{
     ErrorCode, Fields, HeaderError, Method, OutgoingBody, OutgoingRequest, OutgoingResponse,
     ResponseOutparam, Scheme,
@@ -60,7 +61,7 @@ fn unfinished_request(call: &Call, out: ResponseOutparam) {
     request.set_authority(Some(upstream)).expect("authority: a valid one");
     request.set_path_with_query(Some("/unfinished")).expect("path: a valid one");
     let body: OutgoingBody = request.body().expect("body: the first");
-    let future = behaviours::wasip2::http::outgoing_handler::handle(request, None);
+    let future = outgoing_handler::handle(request, None);
     let stream = body.write().expect("stream: the first");
     let written = stream.blocking_write_and_flush(b"half of it");
     drop(stream);

@@ -2,8 +2,8 @@
 
 use std::pin::Pin;
 
-use behaviours3::Query;
 use behaviours3::wasip3::http::types::Request;
+use behaviours3::{Query, query_of};
 
 /// Nothing where the claim holds, else what was found in its place.
 pub(crate) type Outcome = Result<(), String>;
@@ -22,7 +22,7 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn new(request: Request) -> Self {
-        let query = Query::of(&request);
+        let query = query_of(&request);
         Self { request, query }
     }
 

@@ -1,17 +1,10 @@
 //! The query of a request, which is how a test tells a behaviour what to do.
 
-use wasip3::http::types::Request;
-
 /// The `name=value` pairs of a query, percent-decoded. Never fails: what makes no sense is taken
 /// literally.
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// The query that `request` was sent with, which may be none.
-    pub fn of(request: &Request) -> Self {
-        Self::parse(&request.get_path_with_query().unwrap_or_default())
-    }
-
     /// Parses what follows the first `?` of `target`.
     pub fn parse(target: &str) -> Self {
         let query = target.split_once('?').map_or("", |(_, query)| query);
