@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use super::load::{CONNECTIONS, load_with};
 use super::machine::Machine;
 use super::probe::probe;
 use super::process::ServerProcess;
-use super::setup::{Setup, write};
+use super::setup::{Setup, Turns, write};
 use super::statistics::{Latency, median_number, median_time};
 use crate::report;
 
@@ -26,23 +26,6 @@ const KINDS: [(&str, &[&str]); 3] =
     [("fresh", &[]), ("`--warm 8`", &["--warm", "8"]), ("`--reuse 1000`", &["--reuse", "1000"])];
 /// Files that are open besides the load's connections.
 const OTHER_FILES_MAX: u64 = 200;
-
-/// What to measure.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Measure this wasm-host in place of a release build of the checkout
-    #[arg(long, value_name = "PATH")]
-    binary: Option<PathBuf>,
-    /// How often each takes its turn
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: usize,
-    /// How long a turn is, at a hundred requests a second and under full load
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    seconds: u64,
-    /// Where instances.md goes
-    #[arg(long, value_name = "DIRECTORY")]
-    out: Option<PathBuf>,
-}
 
 /// One turn of one server.
 struct Turn {
@@ -57,7 +40,7 @@ struct Turn {
 /// # Errors
 ///
 /// Where wasm-host cannot be built, does not start or does not answer, or the results cannot be written.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Turns) -> Result<()> {
     let setup = Setup::prepare(CONNECTIONS as u64 + OTHER_FILES_MAX, &GUESTS.map(|(guest, _)| guest))?;
     let program = setup.wasm_host(args.binary.as_deref())?;
 
@@ -84,7 +67,7 @@ fn measure(
     component: &Path,
     kinds: &[(&str, &[&str])],
     work: &Path,
-    args: &Args,
+    args: &Turns,
 ) -> Result<Vec<Vec<Turn>>> {
     let mut servers = Vec::new();
     for (_, settings) in kinds {
@@ -120,7 +103,7 @@ fn row(guest: &str, kind: &str, turns: &[Turn]) -> String {
     row
 }
 
-fn page(machine: &Machine, version: &str, args: &Args, rows: &str) -> String {
+fn page(machine: &Machine, version: &str, args: &Turns, rows: &str) -> String {
     format!(
         "# Instances\n{version}, {}, by `cargo xtask bench instances`: a hundred hellos a \
          second,\neach on a new connection, and as many as {CONNECTIONS} connections get. Medians of {} turns of \

@@ -14,7 +14,7 @@ use super::liveness::WARM_UP_TIME;
 use super::load::{CONNECTIONS, Loaded, load_with};
 use super::machine::Machine;
 use super::process::ServerProcess;
-use super::setup::{Setup, write};
+use super::setup::{Setup, Turns, write};
 use super::statistics::{median_number, median_time};
 use crate::report;
 
@@ -26,23 +26,6 @@ const GUESTS: [(&str, &str); 2] = [("hello", "auth"), ("hello3", "auth3")];
 const REQUEST: &[u8] = b"GET /hello HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer open\r\n\r\n";
 /// Files that are open besides the load's connections.
 const OTHER_FILES_MAX: u64 = 100;
-
-/// What to measure.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Measure this wasm-host in place of a release build of the checkout
-    #[arg(long, value_name = "PATH")]
-    binary: Option<PathBuf>,
-    /// How often each takes its turn
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: usize,
-    /// How long a turn is
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    seconds: u64,
-    /// Where middleware.md goes
-    #[arg(long, value_name = "DIRECTORY")]
-    out: Option<PathBuf>,
-}
 
 /// What was found of a handler behind so many layers.
 struct Row {
@@ -58,7 +41,7 @@ struct Row {
 /// # Errors
 ///
 /// Where wasm-host cannot be built, does not start or does not answer, or the results cannot be written.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Turns) -> Result<()> {
     let names: Vec<_> = GUESTS.iter().flat_map(|&(handler, layer)| [handler, layer]).collect();
     let setup = Setup::prepare(CONNECTIONS as u64 + OTHER_FILES_MAX, &names)?;
     let program = setup.wasm_host(args.binary.as_deref())?;
@@ -79,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// The turns of each number of layers.
-fn measure(program: &Path, components: &[PathBuf; 2], work: &Path, args: &Args) -> Result<Vec<Vec<Loaded>>> {
+fn measure(program: &Path, components: &[PathBuf; 2], work: &Path, args: &Turns) -> Result<Vec<Vec<Loaded>>> {
     let [handler, layer] = components;
     let mut servers = Vec::new();
     for layers in LAYERS {
@@ -116,7 +99,7 @@ fn row(handler: &'static str, layers: usize, turns: &[Loaded]) -> Row {
     }
 }
 
-fn page(machine: &Machine, version: &str, args: &Args, rows: &[Row]) -> String {
+fn page(machine: &Machine, version: &str, args: &Turns, rows: &[Row]) -> String {
     let mut page = format!(
         "# Middleware\n{version}, {}, by `cargo xtask bench middleware`: {CONNECTIONS} \
          connections\nthat ask for hello as fast as they get it, behind so many layers that look for a token. \

@@ -39,9 +39,9 @@ pub(crate) enum Bench {
     /// What an instance costs in memory, in Rust, JavaScript and Python
     Memory(memory::Args),
     /// What instances that are made ahead or used again are worth
-    Instances(instances::Args),
+    Instances(setup::Turns),
     /// What a layer of middleware costs a request
-    Middleware(middleware::Args),
+    Middleware(setup::Turns),
     /// What the front door promises to crowds: too much work, many streams, slow clients, new certificates
     Overload(overload::Args),
 }

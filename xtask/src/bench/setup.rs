@@ -24,6 +24,23 @@ struct Guests {
     args: guests::Args,
 }
 
+/// What a benchmark is told whose turns are those of wasm-host alone.
+#[derive(clap::Args)]
+pub(crate) struct Turns {
+    /// Measure this wasm-host in place of a release build of the checkout
+    #[arg(long, value_name = "PATH")]
+    pub(super) binary: Option<PathBuf>,
+    /// How often each takes its turn
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(super) rounds: usize,
+    /// How long each thing is measured in a turn
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(super) seconds: u64,
+    /// Where the results go
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(super) out: Option<PathBuf>,
+}
+
 /// Where a benchmark runs.
 pub(super) struct Setup {
     pub(super) workspace: Workspace,
