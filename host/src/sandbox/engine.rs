@@ -21,8 +21,8 @@ const ENGINES_USUAL: u32 = 2;
 /// What every handler is loaded into: the engines and their pools.
 pub struct Sandbox {
     engines: Arc<[OnceLock<Engine>; Kind::COUNT]>,
-    /// Held while an engine is made, with how many there are without and with guard pages.
-    made: Mutex<[u32; 2]>,
+    /// Held while an engine is made, with how many there are without guard pages.
+    made: Mutex<u32>,
     layout: Layout,
     /// Where instances of all handlers have their places.
     pub(super) room: Arc<Room>,
@@ -152,19 +152,17 @@ impl Sandbox {
         if let Some(engine) = place.get() {
             return Ok(engine);
         }
-        let made = &mut made[usize::from(kind.guards)];
+        let Layout { guarded_max, engines_max, .. } = self.layout;
         match kind.guards {
-            true if *made >= self.layout.guarded_engines_max => return Err(LoadError::NoGuards),
-            false if *made >= self.layout.engines_max => {
-                return Err(LoadError::Engines(self.layout.engines_max));
-            }
+            true if guarded_max == 0 => return Err(LoadError::NoGuards),
+            false if *made >= engines_max => return Err(LoadError::Engines(engines_max)),
             true | false => {}
         }
         let mut config = self.code(kind).config();
         let pool = self.layout.pool(kind.guards);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config).map_err(LoadError::Engine)?;
-        *made += 1;
+        *made += u32::from(!kind.guards);
         Ok(place.get_or_init(|| engine))
     }
 

@@ -26,7 +26,7 @@ const OTHER_ADDRESS_SPACE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 const USUAL_MEMORIES: u32 = 2;
 const USUAL_TABLES: u32 = 8;
 /// Engines whose memories end in guard pages: for handlers of WASI 0.2 and of 0.3, with and without fuel.
-const GUARDED_ENGINES_MAX: u32 = 4;
+const GUARDED_ENGINES: u32 = 4;
 /// Sandboxes that run such code at once: what computes has no use for many more than there are cores.
 const GUARDED_SANDBOXES_MAX: u32 = 256;
 /// Stacks for each of them: a component of WASI 0.3 takes one more for each component that it is composed of. The
@@ -79,9 +79,7 @@ pub(super) struct Layout {
     shape: Shape,
     /// Engines there is room for.
     pub(super) engines_max: u32,
-    /// Engines there is room for beside them whose memories end in guard pages.
-    pub(super) guarded_engines_max: u32,
-    /// Sandboxes that may be alive at once on those.
+    /// Sandboxes that may be alive at once on engines whose memories end in guard pages.
     pub(super) guarded_max: u32,
     maps: maps::Plan,
     maps_max: Option<u64>,
@@ -128,27 +126,9 @@ impl Layout {
             let allowed = maps_max.unwrap_or_default();
             SandboxError::Maps { sandboxes, needed, allowed }
         })?;
-        let guarded_max = {
-            let maps_left = maps_max.unwrap_or(u64::MAX).saturating_sub(maps.needed);
-            let space = sandbox_space(GUARDED_SLOT_BYTES, GUARDED_STACKS, limits, &shape);
-            // Where it is limited, half of what is left stays for whatever else the process comes to map.
-            let in_space = space_left / 2 / space.saturating_mul(GUARDED_ENGINES_MAX.into());
-            let in_maps = maps::guarded(maps_left, GUARDED_ENGINES_MAX, GUARDED_STACKS, shape.memories);
-            let fit = in_maps.min(u32::try_from(in_space).unwrap_or(u32::MAX));
-            fit.min(sandboxes).min(GUARDED_SANDBOXES_MAX)
-        };
-        let guarded_engines_max = if guarded_max == 0 { 0 } else { GUARDED_ENGINES_MAX };
-        let limits = *limits;
-        Ok(Self {
-            limits,
-            sandboxes,
-            shape,
-            engines_max: engines,
-            guarded_engines_max,
-            guarded_max,
-            maps,
-            maps_max,
-        })
+        let maps_left = maps_max.unwrap_or(u64::MAX).saturating_sub(maps.needed);
+        let guarded_max = guarded(limits, &shape, space_left, maps_left).min(sandboxes);
+        Ok(Self { limits: *limits, sandboxes, shape, engines_max: engines, guarded_max, maps, maps_max })
     }
 
     /// Sandboxes that may be alive at once.
@@ -244,6 +224,15 @@ fn check_address_space(
         Some(allowed) => Ok(allowed - needed),
         None => Ok(u64::MAX),
     }
+}
+
+/// Sandboxes that each engine whose memories end in guard pages has room for, in what the others leave.
+fn guarded(limits: &Limits, shape: &Shape, space_left: u64, maps_left: u64) -> u32 {
+    let space = sandbox_space(GUARDED_SLOT_BYTES, GUARDED_STACKS, limits, shape);
+    // Where it is limited, half of what is left stays for whatever else the process comes to map.
+    let in_space = space_left / 2 / space.saturating_mul(GUARDED_ENGINES.into());
+    let in_maps = maps::guarded(maps_left, GUARDED_ENGINES, GUARDED_STACKS, shape.memories);
+    in_maps.min(u32::try_from(in_space).unwrap_or(u32::MAX)).min(GUARDED_SANDBOXES_MAX)
 }
 
 /// Bytes of address space that a sandbox takes, with this much for each of its memories and so many stacks.
