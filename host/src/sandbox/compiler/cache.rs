@@ -73,7 +73,7 @@ impl Cache {
     /// The code of `origin`, read once: what was verified is what is handed out.
     pub(super) fn get(&self, origin: &Origin) -> Found {
         let path = self.path(origin);
-        let opened = self.open_file(&path).map_err(Rejected::from).and_then(|(file, length)| {
+        let opened = self.open_used(&path).map_err(Rejected::from).and_then(|(file, length)| {
             self.seal.open(origin, length, &|to, from| file.read_exact_at(to, from))
         });
         match opened {
@@ -92,9 +92,8 @@ impl Cache {
     /// Keeps a component, if it is not kept yet and no code has to go for it.
     pub(super) fn put_component(&self, component: &Checked) -> io::Result<()> {
         let path = self.component_path(component.digest);
-        match self.open_file(&path) {
-            Ok((_, length)) if length == component.bytes.len() => return Ok(()),
-            Ok(_) | Err(_) => {}
+        if self.open_used(&path).is_ok_and(|(_, length)| length == component.bytes.len()) {
+            return Ok(());
         }
         let taken: u64 = self.files(&path)?.iter().map(|file| file.bytes).sum();
         if taken.saturating_add(component.bytes.len() as u64) > self.bytes_max {
@@ -107,7 +106,7 @@ impl Cache {
     /// again.
     pub(super) fn component(&self, digest: Digest) -> Option<Vec<u8>> {
         let path = self.component_path(digest);
-        let (file, length) = self.open_file(&path).ok()?;
+        let (file, length) = self.open_used(&path).ok()?;
         let mut bytes = Vec::with_capacity(length);
         let read = file.take(length as u64).read_to_end(&mut bytes);
         if read.is_ok() && Digest::of(&bytes) == digest {
@@ -150,7 +149,7 @@ impl Cache {
     }
 
     /// Opens a file of ours, and marks it as used.
-    fn open_file(&self, path: &Path) -> io::Result<(File, usize)> {
+    fn open_used(&self, path: &Path) -> io::Result<(File, usize)> {
         let file = open_file(path)?;
         let length = file.metadata()?.len();
         if length > self.bytes_max.max(OVERHEAD_BYTES as u64) {
