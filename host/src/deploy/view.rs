@@ -3,7 +3,7 @@
 use super::api::{
     CanaryInfo, DefinedBy, HandlerInfo, HandlerList, HandlerState, VersionInfo, VersionList, VersionRole,
 };
-use super::deployment::Deployment;
+use super::deployment::{self, Deployment};
 use super::spec::Spec;
 use super::version::{Version, VersionId};
 use crate::config::HandlerName;
@@ -70,7 +70,11 @@ impl Told {
             },
             routes: spelled(&self.routes),
             generation: Some(state.generation),
-            active: self.versions().into_iter().find(|version| version.id == state.active),
+            active: state
+                .versions
+                .iter()
+                .find(|kept| kept.id == state.active)
+                .and_then(|kept| self.version(kept)),
             previous: state.previous,
             canary: self.canary(),
             paused: state.paused.clone(),
@@ -95,21 +99,24 @@ impl Told {
     }
 
     fn versions(&self) -> Vec<VersionInfo> {
-        let known = self.state.versions.iter().filter_map(|deployed| {
-            let version = self.versions.get(&deployed.id)?.as_ref()?;
-            let spec = Spec::of_map(&version.settings).unwrap_or_default();
-            Some(VersionInfo {
-                id: deployed.id,
-                role: self.role(deployed.id),
-                component: version.component,
-                component_bytes: version.component_bytes,
-                source: version.source.clone(),
-                deployed_at_ms: deployed.at_ms,
-                settings: spec.shown(),
-                check: spec.check,
-            })
-        });
-        known.collect()
+        self.state.versions.iter().filter_map(|kept| self.version(kept)).collect()
+    }
+
+    /// What is told of a version, none if it cannot be read. Reads its settings: not to be asked of all versions of
+    /// all handlers.
+    fn version(&self, kept: &deployment::Deployed) -> Option<VersionInfo> {
+        let version = self.versions.get(&kept.id)?.as_ref()?;
+        let spec = Spec::of_map(&version.settings).unwrap_or_default();
+        Some(VersionInfo {
+            id: kept.id,
+            role: self.role(kept.id),
+            component: version.component,
+            component_bytes: version.component_bytes,
+            source: version.source.clone(),
+            deployed_at_ms: kept.at_ms,
+            settings: spec.shown(),
+            check: spec.check,
+        })
     }
 
     fn role(&self, id: VersionId) -> VersionRole {
