@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::bench;
 use crate::guests;
 use crate::report;
 use crate::tools;
 use crate::workspace::Workspace;
 
 /// The host's fail points, which the tests of its own faults set off.
-const FEATURES: &str = "wasm-host/failpoints";
+pub(crate) const FEATURES: &str = "wasm-host/failpoints";
 
 /// What to test, and how.
 #[derive(clap::Args)]
@@ -45,6 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         report::note("deny", "skipped: cargo-deny is not installed");
     }
     check("test", &["test", "--workspace", "--features", FEATURES])?;
+    bench::micro::run(&bench::micro::Args::check()).context("counting instructions")?;
     pass(&workspace, "openapi", "sh", &["tests/openapi/check.sh"])
 }
 

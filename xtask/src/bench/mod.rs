@@ -10,6 +10,7 @@ mod liveness;
 mod load;
 mod machine;
 mod memory;
+pub(crate) mod micro;
 mod middleware;
 mod overload;
 mod peers;
@@ -36,6 +37,8 @@ pub(crate) enum Bench {
     Speed(speed::Args),
     /// What wasm-host's scheduler promises to equal, heavy and runaway requests
     Scheduler(scheduler::Args),
+    /// What the parts of a request cost, in time and in instructions
+    Micro(micro::Args),
     /// What an instance costs in memory, in Rust, JavaScript and Python
     Memory(memory::Args),
     /// What instances that are made ahead or used again are worth
@@ -57,6 +60,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Liveness(args) => liveness::run(args),
         Bench::Speed(args) => speed::run(args),
         Bench::Scheduler(args) => scheduler::run(args),
+        Bench::Micro(args) => micro::run(args),
         Bench::Memory(args) => memory::run(args),
         Bench::Instances(args) => instances::run(args),
         Bench::Middleware(args) => middleware::run(args),
