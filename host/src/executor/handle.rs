@@ -2,6 +2,7 @@
 
 use super::detached::Detached;
 use super::job::{Guest, JobContext, Runnable};
+use super::reaper::Reaper;
 use super::scheduler::Scheduler;
 use crate::outcome::Reason;
 use std::future::Future;
@@ -25,6 +26,7 @@ impl JobHandle {
     pub(super) fn prepare<P: Send + Unpin + 'static>(
         scheduler: &Arc<Scheduler>,
         detached: &Arc<Detached>,
+        reaper: &Arc<Reaper>,
         context: Arc<JobContext>,
         guest: Guest,
         permit: P,
@@ -33,9 +35,10 @@ impl JobHandle {
             let scheduler = scheduler.clone();
             move |job| scheduler.schedule(job)
         };
+        let reaper = reaper.clone();
         let (job, task) = async_task::Builder::new()
             .metadata(context)
-            .spawn(|context| context.job(guest, permit), schedule);
+            .spawn(|context| context.job(guest, permit, reaper), schedule);
         let waker = job.waker();
         let (scheduler, detached) = (scheduler.clone(), detached.clone());
         (Self { task: Some(task), waker, scheduler, detached }, job)
@@ -50,7 +53,8 @@ impl JobHandle {
         guest: impl Future<Output = ()> + Send + 'static,
         permit: P,
     ) -> Self {
-        let (handle, job) = Self::prepare(scheduler, detached, context, Box::pin(guest), permit);
+        let (handle, job) =
+            Self::prepare(scheduler, detached, &Arc::default(), context, Box::pin(guest), permit);
         job.schedule();
         handle
     }

@@ -4,11 +4,12 @@
 use super::class::Lowest;
 use super::place::Whereabouts;
 use super::progress::Progress;
+use super::reaper::Reaper;
 use super::scheduler::Scheduler;
 use super::sync::AtomicBool;
 use super::turns::HandlerKey;
 use crate::outcome::Reason;
-use crate::sandbox::Budget;
+use crate::sandbox::{Budget, LARGE_INSTANCE_BYTES};
 use crate::telemetry::Exchange;
 use std::any::Any;
 use std::future::Future;
@@ -103,37 +104,54 @@ impl JobContext {
         self.budget.demote();
     }
 
-    /// The job's future.
-    pub(super) fn job<P>(self: &Arc<Self>, guest: Guest, permit: P) -> Job<P> {
-        Job { guest: Some(guest), context: self.clone(), _permit: permit }
+    /// The job's future. `reaper` takes down what is large.
+    pub(super) fn job<P>(self: &Arc<Self>, guest: Guest, permit: P, reaper: Arc<Reaper>) -> Job<P>
+    where
+        P: Send + 'static,
+    {
+        Job { guest: Some(guest), context: self.clone(), reaper, permit: Some(permit) }
     }
-}
 
-/// Polls a guest until it ends; gives the permit back after the guest is gone.
-pub(super) struct Job<P> {
-    guest: Option<Guest>,
-    context: Arc<JobContext>,
-    /// Declared last, dropped last.
-    _permit: P,
-}
-
-impl<P> Job<P> {
     /// Drops the guest; a panic on its way out is the request's own, too.
-    fn bury(&mut self) {
-        let guest = self.guest.take();
+    fn bury(&self, guest: Guest) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(guest))) {
             self.panicked(panic);
         }
     }
 
     fn panicked(&self, panic: Box<dyn Any + Send>) {
-        self.context.exchange.fail(Reason::HostPanic);
+        self.exchange.fail(Reason::HostPanic);
         // A payload may panic when it is dropped; there is nothing in it that is worth that.
         std::mem::forget(panic);
     }
 }
 
-impl<P: Unpin> Future for Job<P> {
+/// Polls a guest until it ends; gives the permit back after the guest is gone.
+pub(super) struct Job<P: Send + 'static> {
+    guest: Option<Guest>,
+    context: Arc<JobContext>,
+    reaper: Arc<Reaper>,
+    /// Declared last, dropped last; none once it went with the guest.
+    permit: Option<P>,
+}
+
+impl<P: Send + 'static> Job<P> {
+    /// Drops the guest, or has it dropped if that takes long: then the permit goes with it.
+    fn bury(&mut self) {
+        let Some(guest) = self.guest.take() else { return };
+        if self.context.exchange.memory_bytes() < LARGE_INSTANCE_BYTES {
+            self.context.bury(guest);
+            return;
+        }
+        let (context, permit) = (self.context.clone(), self.permit.take());
+        self.reaper.take(move || {
+            context.bury(guest);
+            drop(permit);
+        });
+    }
+}
+
+impl<P: Send + Unpin + 'static> Future for Job<P> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -153,7 +171,7 @@ impl<P: Unpin> Future for Job<P> {
                     return Poll::Pending;
                 }
                 Ok(Poll::Ready(())) => {}
-                Err(panic) => job.panicked(panic),
+                Err(panic) => job.context.panicked(panic),
             }
         }
         if Scheduler::low_class_here() {
@@ -167,7 +185,7 @@ impl<P: Unpin> Future for Job<P> {
     }
 }
 
-impl<P> Drop for Job<P> {
+impl<P: Send + 'static> Drop for Job<P> {
     fn drop(&mut self) {
         self.bury();
     }

@@ -14,6 +14,7 @@ mod model;
 mod place;
 mod priority;
 mod progress;
+mod reaper;
 mod run_queue;
 mod scheduler;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use detached::Detached;
 use job::JobContext;
 use jobs::JobTable;
 use priority::Priorities;
+use reaper::Reaper;
 use scheduler::{Scheduler, monotonic_ns};
 use std::future::Future;
 use std::io;
@@ -55,6 +57,7 @@ pub struct Executor {
     threads: Arc<Threads>,
     supervisor: Supervisor,
     detached: Arc<Detached>,
+    reaper: Arc<Reaper>,
     jobs: Arc<JobTable>,
 }
 
@@ -77,7 +80,8 @@ impl Executor {
         let threads = Arc::new(Threads::start(config.threads, &scheduler, priorities, cores, io)?);
         let detached = Arc::<Detached>::default();
         let supervisor = Supervisor::start(threads.clone(), ticker.clone(), detached.clone())?;
-        Ok(Self { scheduler, ticker, threads, supervisor, detached, jobs: Arc::default() })
+        let reaper = Arc::new(Reaper::start()?);
+        Ok(Self { scheduler, ticker, threads, supervisor, detached, reaper, jobs: Arc::default() })
     }
 
     /// Queues `guest`, which takes the turns of `handler`. `permit` is given back once the guest is gone, which is after it ended or
@@ -96,7 +100,8 @@ impl Executor {
         let listed = (number.get(), context.clone());
         // The permit returns before the job is struck off: who sees no job may rely on it.
         let permit = (permit, self.ticker.busy(), number);
-        let (handle, job) = JobHandle::prepare(&self.scheduler, &self.detached, context, guest, permit);
+        let (handle, job) =
+            JobHandle::prepare(&self.scheduler, &self.detached, &self.reaper, context, guest, permit);
         let (number, context) = listed;
         self.jobs.list(number, context, handle.waker().clone());
         job.schedule();
@@ -137,6 +142,7 @@ impl Executor {
         self.threads.join();
         self.scheduler.clear();
         self.detached.close();
+        self.reaper.stop();
         self.ticker.stop();
     }
 
@@ -166,11 +172,26 @@ impl Drop for Executor {
 mod tests {
     use super::*;
     use crate::config::HogPriority;
+    use crate::sandbox::LARGE_INSTANCE_BYTES;
     use std::num::NonZeroU32;
-    use std::sync::mpsc::channel;
+    use std::pin::Pin;
+    use std::sync::mpsc::{RecvTimeoutError, TryRecvError, channel};
     use std::time::{Duration, Instant};
 
     const SOON: Duration = Duration::from_secs(30);
+
+    /// One thread of each class, and no priorities.
+    fn config() -> ExecutorConfig {
+        ExecutorConfig {
+            threads: NonZeroU32::MIN,
+            slice: Duration::from_millis(1),
+            busy_after: SOON,
+            hog_after: SOON,
+            busy_nice: 0,
+            hog_priority: HogPriority::Nice(0),
+            pin_threads: false,
+        }
+    }
 
     /// What the executor says once it rests.
     fn at_rest(executor: &Executor) -> u64 {
@@ -184,19 +205,50 @@ mod tests {
         }
     }
 
+    /// Takes as long to drop as a test wants.
+    struct Slow(std::sync::mpsc::Receiver<()>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            let _ = self.0.recv_timeout(SOON);
+        }
+    }
+
+    #[test]
+    fn a_large_guest_that_is_taken_down_keeps_nobody_waiting_but_its_permit() {
+        let io = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let executor = Executor::start(&config(), io.handle(), || {}).expect("threads");
+        let spawn = |memory_bytes, guest: Pin<Box<dyn Future<Output = ()> + Send>>, permit| {
+            let exchange = Exchange::sample();
+            exchange.memory(memory_bytes);
+            let budget = Arc::new(Budget::new(SOON, SOON, exchange.clone()));
+            executor.spawn(1, guest, budget, exchange, permit)
+        };
+        let ((go_on, stuck), (permit, returned)) = (channel(), channel::<()>());
+        let slow = Slow(stuck);
+        let large = spawn(
+            LARGE_INSTANCE_BYTES,
+            Box::pin(async move {
+                std::future::pending::<()>().await;
+                drop(slow)
+            }),
+            Some(permit),
+        );
+        drop(large);
+        let (done, gone) = channel::<()>();
+        let small = spawn(0, Box::pin(async move { drop(done) }), None);
+        let waited = gone.recv_timeout(SOON);
+        assert_eq!(waited, Err(RecvTimeoutError::Disconnected), "the one thread has time for others");
+        assert_eq!(returned.try_recv(), Err(TryRecvError::Empty), "the permit is not back before it is gone");
+        drop(go_on);
+        assert_eq!(returned.recv_timeout(SOON), Err(RecvTimeoutError::Disconnected));
+        drop(small);
+    }
+
     #[test]
     fn there_is_no_rest_beside_a_job_and_a_second_look_tells_of_one_in_between() {
-        let config = ExecutorConfig {
-            threads: NonZeroU32::MIN,
-            slice: Duration::from_millis(1),
-            busy_after: SOON,
-            hog_after: SOON,
-            busy_nice: 0,
-            hog_priority: HogPriority::Nice(0),
-            pin_threads: false,
-        };
         let io = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let executor = Executor::start(&config, io.handle(), || {}).expect("threads");
+        let executor = Executor::start(&config(), io.handle(), || {}).expect("threads");
         let before = at_rest(&executor);
         let ((begin, begun), (go_on, wait)) = (channel(), channel::<()>());
         let exchange = Exchange::sample();

@@ -6,7 +6,7 @@
 #![allow(clippy::duplicate_mod, reason = "the executor's modules once more, on the checker's primitives")]
 #![allow(dead_code, unreachable_pub, reason = "and used in part")]
 
-use super::{class, crowd, progress, turns};
+use super::{class, crowd, progress, reaper, turns};
 use crate::sandbox::Budget;
 use crate::telemetry::Exchange;
 use class::{Class, Thresholds};

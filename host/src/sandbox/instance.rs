@@ -24,6 +24,10 @@ use wasmtime_wasi_http::p3::bindings::Service;
 /// Entries that a task, stream or future of WASI 0.3 takes in its store: its state, and one for each end.
 const ENTRIES_PER_HANDLE: usize = 3;
 
+/// Memory of an instance from which it takes long to take it down: what is written of it is given back to the system
+/// page by page.
+pub const LARGE_INSTANCE_BYTES: u64 = 48 << 20;
+
 /// A live sandbox.
 pub(super) struct Instance {
     pub(super) store: Store<HostState>,

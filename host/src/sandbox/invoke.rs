@@ -4,7 +4,7 @@ use super::answer::GuestHead;
 use super::body::BodyError;
 use super::budget::Budget;
 use super::handler::Handler;
-use super::instance::Instance;
+use super::instance::{Instance, LARGE_INSTANCE_BYTES};
 use super::relay::relayed;
 use super::session::Session;
 use super::state::HostState;
@@ -78,13 +78,22 @@ pub async fn invoke<B>(
     leave_low_class(&budget).await;
     match (&handler.shelf, failure) {
         (Some(shelf), None) => shelf.put(&handler, instance),
-        (Some(_), Some(_)) | (None, _) => drop(instance),
+        (Some(_), Some(_)) | (None, _) => take_down(instance, &budget).await,
     }
     if let Some(shelf) = &handler.shelf
         && shelf.runs_low()
     {
         handler.room.nudge();
     }
+}
+
+/// Drops an instance that is not needed any more; a large one is left to whoever drops the job.
+async fn take_down(instance: Instance, budget: &Budget) {
+    if instance.store.data().limiter.bytes() >= LARGE_INSTANCE_BYTES {
+        budget.stop();
+        YieldOnce::default().await;
+    }
+    drop(instance);
 }
 
 /// Goes on where taking an instance down, which locks what every request needs, keeps nobody waiting: not on a

@@ -50,6 +50,7 @@ pub use component::{Checked, LoadError, read_component};
 pub use compose::{ComposeError, Part, compose};
 pub use engine::{Needs, Sandbox};
 pub use handler::{Handler, HandlerSettings};
+pub use instance::LARGE_INSTANCE_BYTES;
 pub use invoke::invoke;
 pub use layout::SandboxError;
 pub use shape::Shape;
