@@ -154,6 +154,7 @@ impl Scenario {
                 Server::WasmHost,
                 Server::WasmHostReuse,
                 Server::Wasmtime,
+                Server::WasmtimeTimeout,
                 Server::WasmtimeTuned,
                 Server::WasmtimeReuse,
                 Server::Workerd,
@@ -183,14 +184,12 @@ impl Scenario {
                 Server::Fastapi4,
                 Server::BareHyper,
             ],
-            Self::Hash
-            | Self::Sort
-            | Self::Json
-            | Self::Resize
-            | Self::Echo
-            | Self::StartJs
-            | Self::MemoryInstance
-            | Self::MemoryWaiting => &[Server::WasmHost, Server::Wasmtime],
+            Self::Hash | Self::Sort | Self::Json | Self::Resize => {
+                &[Server::WasmHost, Server::Wasmtime, Server::WasmtimeTimeout]
+            }
+            Self::Echo | Self::StartJs | Self::MemoryInstance | Self::MemoryWaiting => {
+                &[Server::WasmHost, Server::Wasmtime]
+            }
         }
     }
 

@@ -34,6 +34,8 @@ const WASMTIME_TUNED: [&str; 14] = [
     "-O",
     "pooling-total-tables=20000",
 ];
+/// What has `wasmtime serve` end guests that take too long. Without it nothing interrupts them.
+const WASMTIME_TIMEOUT: [&str; 2] = ["-W", "timeout=30s"];
 /// What has `wasmtime serve` make an instance for every request.
 const WASMTIME_FRESH: [&str; 2] = ["--max-instance-reuse-count", "1"];
 /// How many requests `memory-waiting` lets run at a time.
@@ -49,6 +51,8 @@ pub(super) enum Server {
     WasmHostReuse,
     /// `wasmtime serve` as it comes
     Wasmtime,
+    /// `wasmtime serve` with a time limit, so with guests that can be interrupted, as wasm-host's always can
+    WasmtimeTimeout,
     /// `wasmtime serve` with a fresh instance for every request, where it does not come so
     WasmtimeFresh,
     /// `wasmtime serve` with fresh instances and the settings that make them cheapest
@@ -68,10 +72,11 @@ pub(super) enum Server {
 
 impl Server {
     /// All of them, in the order of the results.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::WasmHost,
         Self::WasmHostReuse,
         Self::Wasmtime,
+        Self::WasmtimeTimeout,
         Self::WasmtimeFresh,
         Self::WasmtimeTuned,
         Self::WasmtimeReuse,
@@ -87,6 +92,7 @@ impl Server {
             Self::WasmHost => "wasm-host",
             Self::WasmHostReuse => "wasm-host, reuse 1000",
             Self::Wasmtime => "wasmtime serve",
+            Self::WasmtimeTimeout => "wasmtime serve, timeout 30s",
             Self::WasmtimeFresh => "wasmtime serve, fresh",
             Self::WasmtimeTuned => "wasmtime serve, best flags",
             Self::WasmtimeReuse => "wasmtime serve, reuse 1000",
@@ -106,9 +112,11 @@ impl Server {
     pub(super) fn software(self) -> Software {
         match self {
             Self::WasmHost | Self::WasmHostReuse => Software::WasmHost,
-            Self::Wasmtime | Self::WasmtimeFresh | Self::WasmtimeTuned | Self::WasmtimeReuse => {
-                Software::Wasmtime
-            }
+            Self::Wasmtime
+            | Self::WasmtimeTimeout
+            | Self::WasmtimeFresh
+            | Self::WasmtimeTuned
+            | Self::WasmtimeReuse => Software::Wasmtime,
             Self::Workerd => Software::Workerd,
             Self::Fastapi | Self::Fastapi4 => Software::Uvicorn,
             Self::BareHyper => Software::BareHyper,
@@ -123,6 +131,7 @@ impl Server {
             Self::WasmHost
             | Self::WasmHostReuse
             | Self::Wasmtime
+            | Self::WasmtimeTimeout
             | Self::WasmtimeFresh
             | Self::WasmtimeTuned
             | Self::WasmtimeReuse
@@ -172,6 +181,7 @@ impl Server {
             Self::WasmHost if only_few => vec!["--instances", RUNNING_MAX_ARG, "--queue-timeout", "60s"],
             Self::Wasmtime if only_few => vec!["--max-concurrent-requests", RUNNING_MAX_ARG],
             Self::WasmHostReuse => vec!["--reuse", REUSE_COUNT],
+            Self::WasmtimeTimeout => WASMTIME_TIMEOUT.to_vec(),
             Self::WasmtimeFresh => WASMTIME_FRESH.to_vec(),
             Self::WasmtimeTuned => [&WASMTIME_FRESH[..], &WASMTIME_TUNED].concat(),
             // One request at a time in an instance, as in wasm-host: its default for WASI 0.3 is sixteen.
