@@ -24,6 +24,10 @@ pub(crate) fn bring(workspace: &Workspace) -> Result<()> {
     if !FAKETIME_DIRECTORIES.iter().any(|path| Path::new(path).is_dir()) {
         debian::install(&["faketime".to_owned()]).context("bringing the library that moves the clock")?;
     }
+    if !has("valgrind") {
+        debian::install(&["valgrind".to_owned(), "libc6-dbg".to_owned()])
+            .context("bringing what counts instructions")?;
+    }
     let tools = workspace.tools();
     if !has(REGISTRY) && !tools.join("usr/bin").join(REGISTRY).is_file() {
         // Installed, it would be started as a service of this machine.

@@ -4,6 +4,7 @@
 //! program every time, within a fraction of a percent: so they are kept, and the tests compare them.
 
 use std::collections::hash_map::DefaultHasher;
+use std::env::consts::ARCH;
 use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -16,7 +17,6 @@ use serde_json::{Map, Value, json};
 
 use super::setup::{Setup, write};
 use crate::command::run as output_of;
-use crate::debian;
 use crate::report;
 use crate::tools;
 
@@ -26,6 +26,8 @@ const PARTS: [&str; 6] = ["head", "dispatch", "store", "instantiate", "call", "b
 const GUESTS: [&str; 2] = ["hello", "echo"];
 /// How often a part is done in the two runs whose difference counts: what comes before and after is in both.
 const TIMES: [u64; 2] = [100, 500];
+/// How often a part is counted that takes more than it may.
+const TRIES: u32 = 3;
 /// What a part may take more than was recorded, in percent.
 const WORSE_MAX: f64 = 3.0;
 /// The longest that building, or one run, may take.
@@ -76,15 +78,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             .context("`cargo bench` cannot be started")?;
         ensure!(timed.success(), "`cargo bench` failed ({timed})");
     }
-    let counts = count(&setup)?;
+    let counter = Counter::prepare(&setup)?;
+    let tools = tools_of(&setup)?;
     if args.record {
         let path = root.join(RECORDED);
         let (out, name) = (path.parent().unwrap_or(root), path.file_stem().unwrap_or_default());
+        let counts = counter.count(tools, None)?;
         return write(out, &name.to_string_lossy(), &[("json", counts.text())]);
     }
     let recorded = fs::read_to_string(root.join(RECORDED)).with_context(|| format!("reading {RECORDED}"))?;
     let recorded = Counts::read(&recorded).with_context(|| format!("{RECORDED} is not what was written"))?;
-    compare(&recorded, &counts)
+    compare(&recorded, &counter.count(tools, Some(&recorded))?)
 }
 
 /// Says how the counts differ from those that are recorded.
@@ -95,8 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn compare(recorded: &Counts, counts: &Counts) -> Result<()> {
     let mut worse = Vec::new();
     for (part, count) in &counts.parts {
-        let before = recorded.parts.iter().find(|(name, _)| name == part).map(|(_, count)| *count);
-        let change = before.map(|before| (*count as f64 / before as f64 - 1.0) * 100.0);
+        let change = recorded.of(part).map(|before| change(before, *count));
         let told = change.map_or("not recorded".to_owned(), |change| format!("{change:+.1} %"));
         report::note(part, &format!("{count} instructions ({told})"));
         if change.is_none_or(|change| change > WORSE_MAX) {
@@ -120,21 +123,46 @@ fn compare(recorded: &Counts, counts: &Counts) -> Result<()> {
     Ok(())
 }
 
-/// Counts the instructions of every part, in a build as the tests have it.
-fn count(setup: &Setup) -> Result<Counts> {
-    if !tools::has("valgrind") {
-        debian::install(&["valgrind".to_owned(), "libc6-dbg".to_owned()]).context("bringing valgrind")?;
+/// Counts instructions, in a build as the tests have it.
+struct Counter {
+    program: PathBuf,
+    place: Place,
+}
+
+impl Counter {
+    fn prepare(setup: &Setup) -> Result<Self> {
+        tools::bring(&setup.workspace)?;
+        let counter = Self { program: build(setup)?, place: Place::make(&setup.work)? };
+        // The first run fills the cache: it has more to do.
+        instructions(&counter.program, PARTS[0], 1, &counter.place)?;
+        Ok(counter)
     }
-    let program = build(setup)?;
-    let place = Place::make(&setup.work)?;
-    let counted = |part: &str| -> Result<(String, u64)> {
-        let [few, many] = TIMES.map(|times| instructions(&program, part, times, &place));
-        let (few, many) = (few?, many?);
-        Ok((part.to_owned(), many.saturating_sub(few) / (TIMES[1] - TIMES[0])))
-    };
-    // The first run fills the cache: it has more to do.
-    instructions(&program, PARTS[0], 1, &place)?;
-    Ok(Counts { tools: tools_of(setup)?, parts: PARTS.into_iter().map(counted).collect::<Result<_>>()? })
+
+    /// Counts those of every part. One that takes more than is `recorded` is counted again: other threads and the
+    /// clock have a share in what a job takes from one thread to another.
+    fn count(&self, tools: String, recorded: Option<&Counts>) -> Result<Counts> {
+        let parts = PARTS.into_iter().map(|part| {
+            let before = recorded.and_then(|recorded| recorded.of(part));
+            let mut count = self.count_part(part)?;
+            for _ in 1..TRIES {
+                if before.is_some_and(|before| change(before, count) > WORSE_MAX) {
+                    count = count.min(self.count_part(part)?);
+                }
+            }
+            Ok((part.to_owned(), count))
+        });
+        Ok(Counts { tools, parts: parts.collect::<Result<_>>()? })
+    }
+
+    fn count_part(&self, part: &str) -> Result<u64> {
+        let [few, many] = TIMES.map(|times| instructions(&self.program, part, times, &self.place));
+        Ok(many?.saturating_sub(few?) / (TIMES[1] - TIMES[0]))
+    }
+}
+
+/// How many more there are than before, in percent.
+fn change(before: u64, now: u64) -> f64 {
+    (now as f64 / before as f64 - 1.0) * 100.0
 }
 
 /// Builds `bench/micro` out of what the tests have built, with their features; returns the program.
@@ -172,7 +200,8 @@ fn instructions(program: &Path, part: &str, times: u64, place: &Place) -> Result
     bail!("callgrind says nothing of what it has collected")
 }
 
-/// What the counts depend on: compilers, the guests that they made, and valgrind.
+/// What the counts depend on: compilers, the guests that they made, valgrind, and the kernel, which may be able to tell
+/// which pages were written to.
 fn tools_of(setup: &Setup) -> Result<String> {
     let version = |program: &str| {
         let told = output_of(Command::new(program).arg("--version"), LOOK_BOUND)?;
@@ -183,7 +212,10 @@ fn tools_of(setup: &Setup) -> Result<String> {
         let path = setup.component(guest);
         fs::read(&path).with_context(|| format!("reading {}", path.display()))?.hash(&mut guests);
     }
-    Ok(format!("{}, {}, guests {:016x}", version("rustc")?, version("valgrind")?, guests.finish()))
+    let kernel = &setup.machine.kernel;
+    let kernel = kernel.split('.').take(2).collect::<Vec<_>>().join(".");
+    let (rustc, valgrind) = (version("rustc")?, version("valgrind")?);
+    Ok(format!("{rustc}, {valgrind}, {kernel} on {ARCH}, guests {:016x}", guests.finish()))
 }
 
 /// A directory of our own, gone with this.
@@ -223,6 +255,10 @@ impl Drop for Place {
 }
 
 impl Counts {
+    fn of(&self, part: &str) -> Option<u64> {
+        self.parts.iter().find(|(name, _)| name == part).map(|(_, count)| *count)
+    }
+
     fn text(&self) -> String {
         let parts = self.parts.iter().map(|(part, count)| (part.clone(), json!(count)));
         let parts = Value::Object(parts.collect::<Map<_, _>>());

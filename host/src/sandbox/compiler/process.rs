@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
 use std::io::{self, Read};
+#[cfg(feature = "failpoints")]
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -178,16 +179,19 @@ impl Drop for Process {
     }
 }
 
-/// This program as it was started, also where its file has been replaced since: it is not there under the name that the
-/// kernel tells then. Under an emulator, as valgrind is one, the kernel runs that, and the name is the program's.
+/// This program as it was started, also where its file has been replaced since.
 fn own_program() -> io::Result<PathBuf> {
-    let (own, named) = (PathBuf::from("/proc/self/exe"), std::env::current_exe()?);
-    let file = |path: &PathBuf| path.metadata().ok().map(|file| (file.dev(), file.ino()));
-    Ok(match (file(&own), file(&named)) {
-        (Some(own), Some(named_file)) if own != named_file => named,
-        (Some(_), _) => own,
-        (None, _) => named,
-    })
+    let own = PathBuf::from("/proc/self/exe");
+    // Where instructions are counted, the kernel runs valgrind, and the name is the program's. No release asks for it:
+    // by then another program may have the name.
+    #[cfg(feature = "failpoints")]
+    if let Ok(named) = std::env::current_exe()
+        && let (Ok(runs), Ok(says)) = (own.metadata(), named.metadata())
+        && runs.ino() != says.ino()
+    {
+        return Ok(named);
+    }
+    if own.exists() { Ok(own) } else { std::env::current_exe() }
 }
 
 /// What it answered; none if that is no whole answer.
