@@ -139,9 +139,15 @@ impl<P: Send + 'static> Job<P> {
     /// Drops the guest, or has it dropped if that takes long: then the permit goes with it.
     fn bury(&mut self) {
         let Some(guest) = self.guest.take() else { return };
-        if self.context.exchange.memory_bytes() < LARGE_INSTANCE_BYTES {
+        let exchange = &self.context.exchange;
+        // What drives an instance for others has no permit, and they wait for what its end tells them.
+        if exchange.memory_bytes() < LARGE_INSTANCE_BYTES || exchange.is_aside() {
             self.context.bury(guest);
             return;
+        }
+        if exchange.failure().is_some() {
+            // Whoever waits for the answer asks why there is none, and need not wait for the guest to be gone.
+            self.context.ring_killed();
         }
         let (context, permit) = (self.context.clone(), self.permit.take());
         self.reaper.take(move || {

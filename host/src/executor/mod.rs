@@ -135,7 +135,7 @@ impl Executor {
         self.scheduler.rests().then(|| self.jobs.numbered())
     }
 
-    /// Ends every job and waits for the threads: a slice at most, or one host call.
+    /// Ends every job and waits for the threads: a slice at most, or one host call, and what the reaper has left to do.
     pub fn stop(&self) {
         self.supervisor.stop();
         self.scheduler.close();

@@ -76,14 +76,17 @@ pub async fn invoke<B>(
         failure.record(instance.store.data(), &handler);
     }
     leave_low_class(&budget).await;
-    match (&handler.shelf, failure) {
+    let unfit = match (&handler.shelf, failure) {
         (Some(shelf), None) => shelf.put(&handler, instance),
-        (Some(_), Some(_)) | (None, _) => take_down(instance, &budget).await,
-    }
+        (Some(_), Some(_)) | (None, _) => Some(instance),
+    };
     if let Some(shelf) = &handler.shelf
         && shelf.runs_low()
     {
         handler.room.nudge();
+    }
+    if let Some(instance) = unfit {
+        take_down(instance, &budget).await;
     }
 }
 

@@ -55,10 +55,10 @@ impl Shelf {
         }
     }
 
-    /// Keeps an instance for the next request if it is fit for one. Drops it otherwise.
-    pub(super) fn put(&self, handler: &Handler, mut instance: Instance) {
+    /// Keeps an instance for the next request if it is fit for one. Returns it otherwise.
+    pub(super) fn put(&self, handler: &Handler, mut instance: Instance) -> Option<Instance> {
         if !instance.fit(handler) {
-            return;
+            return Some(instance);
         }
         instance.rest(self.resting.clone());
         let unused = instance.unused();
@@ -68,6 +68,7 @@ impl Shelf {
             true => shelf.push_front(waiting),
             false => shelf.push_back(waiting),
         }
+        None
     }
 
     /// Drops the instance that waits longest; false if there is none.

@@ -69,7 +69,7 @@ impl Sandbox {
             let started = tokio::time::timeout_at(deadline, instance.start(&handler)).await;
             leave_low_class(&spent).await;
             if matches!(started, Ok(Ok(()))) {
-                coming.shelf.put(&handler, instance);
+                drop(coming.shelf.put(&handler, instance));
                 coming.made();
             }
         };

@@ -75,7 +75,7 @@ impl Crew {
         leave_low_class(&session.budget).await;
         if whole && let (Some(shelf), Some(mut instance)) = (&handler.shelf, self.instance.take()) {
             instance.store.data_mut().seats = None;
-            shelf.put(&handler, instance);
+            drop(shelf.put(&handler, instance));
         }
     }
 
