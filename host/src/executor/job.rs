@@ -35,7 +35,7 @@ pub(super) struct JobContext {
     pub(super) lowest: Lowest,
     /// Set once nobody waits for the job any more: its next poll drops the guest.
     cancelled: AtomicBool,
-    /// Rings for whoever waits for the guest's answer, once the job was killed.
+    /// Rings for whoever waits for the guest's answer, once the job was killed, or failed and is not gone yet.
     killed: Notify,
     pub(super) progress: Progress,
     budget: Arc<Budget>,
@@ -76,13 +76,13 @@ impl JobContext {
         self.cancelled.load(SeqCst)
     }
 
-    /// Tells whoever waits for the guest's answer that it was killed.
+    /// Tells whoever waits for the guest's answer that there is none to wait for; the record of the request says why.
     pub(super) fn ring_killed(&self) {
         // Kept for one who comes to wait later.
         self.killed.notify_one();
     }
 
-    /// Waits until the job is killed. Cancel safe.
+    /// Waits for [`Self::ring_killed`]. Cancel safe.
     pub(super) async fn killed(&self) {
         self.killed.notified().await;
     }

@@ -172,6 +172,7 @@ impl Drop for Executor {
 mod tests {
     use super::*;
     use crate::config::HogPriority;
+    use crate::outcome::Reason;
     use crate::sandbox::LARGE_INSTANCE_BYTES;
     use std::num::NonZeroU32;
     use std::pin::Pin;
@@ -210,35 +211,40 @@ mod tests {
 
     impl Drop for Slow {
         fn drop(&mut self) {
-            let _ = self.0.recv_timeout(SOON);
+            // Longer than anybody waits for what comes after it.
+            let _ = self.0.recv_timeout(2 * SOON);
         }
     }
 
     #[test]
     fn a_large_guest_that_is_taken_down_keeps_nobody_waiting_but_its_permit() {
-        let io = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let io = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let executor = Executor::start(&config(), io.handle(), || {}).expect("threads");
-        let spawn = |memory_bytes, guest: Pin<Box<dyn Future<Output = ()> + Send>>, permit| {
-            let exchange = Exchange::sample();
-            exchange.memory(memory_bytes);
+        let failed = Exchange::sample();
+        failed.memory(LARGE_INSTANCE_BYTES);
+        let spawn = |exchange: Arc<Exchange>, guest: Pin<Box<dyn Future<Output = ()> + Send>>, permit| {
             let budget = Arc::new(Budget::new(SOON, SOON, exchange.clone()));
             executor.spawn(1, guest, budget, exchange, permit)
         };
         let ((go_on, stuck), (permit, returned)) = (channel(), channel::<()>());
         let slow = Slow(stuck);
         let large = spawn(
-            LARGE_INSTANCE_BYTES,
+            failed.clone(),
             Box::pin(async move {
                 std::future::pending::<()>().await;
                 drop(slow)
             }),
             Some(permit),
         );
+        failed.fail(Reason::MemoryLimit);
+        let told = large.killed();
         drop(large);
         let (done, gone) = channel::<()>();
-        let small = spawn(0, Box::pin(async move { drop(done) }), None);
+        let small = spawn(Exchange::sample(), Box::pin(async move { drop(done) }), None);
         let waited = gone.recv_timeout(SOON);
         assert_eq!(waited, Err(RecvTimeoutError::Disconnected), "the one thread has time for others");
+        let told = io.block_on(async { tokio::time::timeout(SOON, told).await });
+        assert_eq!(told, Ok(()), "who waits for its answer is told that there is none");
         assert_eq!(returned.try_recv(), Err(TryRecvError::Empty), "the permit is not back before it is gone");
         drop(go_on);
         assert_eq!(returned.recv_timeout(SOON), Err(RecvTimeoutError::Disconnected));

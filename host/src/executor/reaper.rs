@@ -57,7 +57,10 @@ impl Reaper {
             self.waiting.fetch_sub(1, SeqCst);
             return Err(burial);
         }
-        burials.send(burial).map_err(|unsent| unsent.0)
+        burials.send(burial).map_err(|unsent| {
+            self.waiting.fetch_sub(1, SeqCst);
+            unsent.0
+        })
     }
 
     /// Waits for the burials that are left, and ends the thread.

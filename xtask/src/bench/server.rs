@@ -81,7 +81,7 @@ impl Server {
                 // Longer than any measurement: what is measured is sharing, and not ending.
                 .args(["--timeout", "120s", "--cpu-time", "120s"]),
             Self::Wasmtime => command.args(WASMTIME_SERVE).arg(guest),
-            Self::WasmtimeTimeout => command.args(WASMTIME_SERVE).args(["-W", "timeout=30s"]).arg(guest),
+            Self::WasmtimeTimeout => command.args(WASMTIME_SERVE).args(WASMTIME_TIMEOUT).arg(guest),
             Self::Workerd => workerd(&mut command, workspace, "config.capnp"),
             Self::Uvicorn => uvicorn(&mut command, workspace, "app:app", "1"),
             Self::Uvicorn4 => uvicorn(&mut command, workspace, "app:app", "4"),
@@ -92,6 +92,9 @@ impl Server {
 
 /// A guest in Rust imports `wasi:cli`, which is not in the world that is served by default.
 pub(super) const WASMTIME_SERVE: [&str; 4] = ["serve", "--addr=127.0.0.1:0", "-S", "cli"];
+
+/// What has it end guests that take too long. Without it nothing interrupts them.
+pub(super) const WASMTIME_TIMEOUT: [&str; 2] = ["-W", "timeout=30s"];
 
 /// Has workerd serve what one of its configurations describes.
 pub(super) fn workerd<'a>(

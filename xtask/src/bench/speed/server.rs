@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::scenario::Scenario;
 use crate::bench::peers::Software;
-use crate::bench::server::{WASMTIME_SERVE, uvicorn, workerd};
+use crate::bench::server::{WASMTIME_SERVE, WASMTIME_TIMEOUT, uvicorn, workerd};
 use crate::bench::setup::Setup;
 
 /// How long a server is asked before anything counts.
@@ -34,8 +34,6 @@ const WASMTIME_TUNED: [&str; 14] = [
     "-O",
     "pooling-total-tables=20000",
 ];
-/// What has `wasmtime serve` end guests that take too long. Without it nothing interrupts them.
-const WASMTIME_TIMEOUT: [&str; 2] = ["-W", "timeout=30s"];
 /// What has `wasmtime serve` make an instance for every request.
 const WASMTIME_FRESH: [&str; 2] = ["--max-instance-reuse-count", "1"];
 /// How many requests `memory-waiting` lets run at a time.
