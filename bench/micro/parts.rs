@@ -84,7 +84,7 @@ impl Bench {
         config.compile.cpu_time = HOUR;
         // One thread, and next to no ticks in what is counted.
         config.executor.threads = NonZeroU32::MIN;
-        config.executor.slice = Duration::from_millis(50);
+        config.executor.slice = Duration::from_millis(500);
         let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let executor = Executor::start(&config.executor, runtime.handle(), || {}).expect("threads");
         let stats = Arc::new(HandlerStats::new(config.executor.slice));
@@ -135,14 +135,21 @@ impl Bench {
     }
 
     async fn dispatch(&self, times: u64) {
-        // Many at a time: which thread comes first decides what a wake-up costs, and is not the same every time.
+        // Which thread comes first decides how often one wakes the other, and is not the same every time: so the
+        // executor's has something to do until all are queued, and the last of them is waited for first.
         for _ in 0..times.div_ceil(JOBS_AT_ONCE) {
+            let (open, gate) = std::sync::mpsc::channel::<()>();
+            let (budget, exchange) = self.session();
+            let wait = async move { drop(gate.recv()) };
+            let _first = self.executor.spawn(1, wait, budget, exchange, ());
             let jobs = (0..JOBS_AT_ONCE).map(|_| {
                 let (done, gone) = oneshot::channel::<()>();
                 let (budget, exchange) = self.session();
                 (self.executor.spawn(1, async { drop(done) }, budget, exchange, ()), gone)
             });
-            for (job, gone) in jobs.collect::<Vec<_>>() {
+            let jobs = jobs.collect::<Vec<_>>();
+            drop(open);
+            for (job, gone) in jobs.into_iter().rev() {
                 // Nothing is sent: it is dropped on the thread.
                 let _ = gone.await;
                 drop(job);
