@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
-use tokio::io::Interest;
+use tokio::io::{Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A stream that was accepted.
@@ -52,18 +52,18 @@ impl Accepted {
         either!(self, stream => stream.poll_write_ready(cx))
     }
 
-    /// Reads what is there. A read that leaves room has taken all of it, as epoll(7) says of streams: so
-    /// tokio is told, which else would have the next look find nothing.
-    pub(super) fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+    /// Reads what is there, into room that nobody has to clear first. A read that leaves room has taken all of it,
+    /// as epoll(7) says of streams: so tokio is told, which else would have the next look find nothing.
+    pub(super) fn try_read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
         let mut count = 0;
-        let read = || {
-            count = rustix::io::read(self, &mut *bytes)?;
-            match count {
-                1.. if count < bytes.len() => Err(io::ErrorKind::WouldBlock.into()),
+        let read = either!(self, stream => stream.try_io(Interest::READABLE, || {
+            count = stream.try_read_buf(buffer)?;
+            match buffer.remaining() {
+                1.. if count > 0 => Err(io::ErrorKind::WouldBlock.into()),
                 _ => Ok(()),
             }
-        };
-        match either!(self, stream => stream.try_io(Interest::READABLE, read)) {
+        }));
+        match read {
             Err(error) if count == 0 => Err(error),
             Err(_) | Ok(()) => Ok(count),
         }
