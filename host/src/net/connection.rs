@@ -48,8 +48,8 @@ pub(super) async fn serve(
     let (socket, peer) = Socket::new(stream, config.write_timeout);
     let socket = Stalling::new(socket, config.write_timeout, activity.clone());
     let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    let link = Link { local, peer: peer.address(), scheme };
-    let service = Service::new(host.clone(), peer.clone(), link, reserved);
+    let link = Link { local, peer: peer.address().map(Into::into), scheme };
+    let service = Arc::new(Service::new(host.clone(), peer.clone(), link, reserved));
     match tls {
         None => {
             let detected = protocol::detect(socket, config.header_timeout);
@@ -102,7 +102,7 @@ impl Kept {
 /// The host's side of an open connection.
 struct Speaker {
     host: Arc<Host>,
-    service: Service,
+    service: Arc<Service>,
     activity: Arc<Activity>,
     drain: DrainSignal,
     reserved: bool,
@@ -119,9 +119,8 @@ impl Speaker {
             let refused = kept.refuses(&service);
             async move {
                 let to_head = *request.method() == Method::HEAD;
-                let last = service.clone();
                 let mut answer = service.answer(request, refused).await;
-                if protocol == Protocol::Http1 && last.draining() {
+                if protocol == Protocol::Http1 && service.draining() {
                     // hyper says so, too, but only of what is not on its way yet.
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }

@@ -14,6 +14,11 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// Why they are values of fields.
+const TEXT: &str = "origin: addresses and authorities are ASCII";
+const HTTP: HeaderValue = HeaderValue::from_static("http");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
+
 /// The pattern by which the host led a request to its handler; the word of nobody else.
 pub(super) const ROUTE: HeaderName = HeaderName::from_static("x-wasm-host-route");
 
@@ -55,16 +60,29 @@ pub(super) struct Link {
     /// The address that was reached; none of a Unix socket.
     pub(super) local: Option<SocketAddr>,
     /// Where it comes from; nowhere through a Unix socket.
-    pub(super) peer: Option<IpAddr>,
+    pub(super) peer: Option<Client>,
     /// How it is secured.
     pub(super) scheme: Scheme,
+}
+
+/// An address that asks, and its text: written once for a connection, and told with every request on it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Client {
+    address: IpAddr,
+    text: HeaderValue,
+}
+
+impl From<IpAddr> for Client {
+    fn from(address: IpAddr) -> Self {
+        Self { address, text: value(&address.to_string()) }
+    }
 }
 
 /// Who asks, and for what.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Origin {
     /// The client, as far as it is known.
-    client: Option<IpAddr>,
+    client: Option<Client>,
     scheme: Scheme,
     authority: Authority,
 }
@@ -82,13 +100,14 @@ impl Origin {
     /// # Errors
     /// [`Reason::BadRequest`] if a trusted proxy says what cannot be.
     pub(super) fn of(head: &Parts, link: &Link, config: &ProxyConfig) -> Result<Self, Reason> {
-        let mut origin =
-            Self { client: link.peer, scheme: link.scheme.clone(), authority: authority(head, link)? };
-        // Only who may open the file of a Unix socket is behind it.
-        let trusted = |client: Option<IpAddr>| {
-            client.is_none_or(|client| config.trusted.iter().any(|net| net.contains(&client.to_canonical())))
+        let mut origin = Self {
+            client: link.peer.clone(),
+            scheme: link.scheme.clone(),
+            authority: authority(head, link)?,
         };
-        if !trusted(link.peer) {
+        let trusted = |client: IpAddr| config.trusted.iter().any(|net| net.contains(&client.to_canonical()));
+        // Only who may open the file of a Unix socket is behind it.
+        if link.peer.as_ref().is_some_and(|peer| !trusted(peer.address)) {
             return Ok(origin);
         }
         let hops = match config.forwarded_by {
@@ -110,8 +129,8 @@ impl Origin {
             }
             // `unknown`, or a name of the proxy's own (RFC 7239 §6): there the trail ends.
             let Some(client) = hop.client.and_then(address) else { break };
-            origin.client = Some(client);
-            if !trusted(origin.client) {
+            origin.client = Some(client.into());
+            if !trusted(client) {
                 break;
             }
         }
@@ -120,7 +139,7 @@ impl Origin {
 
     /// Whose requests are counted together; what comes from nowhere comes from this machine.
     pub(super) fn client(&self) -> IpAddr {
-        self.client.unwrap_or(Ipv4Addr::LOCALHOST.into())
+        self.client.as_ref().map_or(Ipv4Addr::LOCALHOST.into(), |client| client.address)
     }
 
     /// The host that is asked for, without its port.
@@ -136,24 +155,25 @@ impl Origin {
         for name in forged {
             headers.remove(name);
         }
-        let value =
-            |text: &str| HeaderValue::try_from(text).expect("origin: addresses and authorities are ASCII");
         let Self { client, scheme, authority } = self;
         // Put together by hand, and each part made once: this is done for every request.
-        let address = client.map(|client| client.to_string());
-        let node = match (&address, client) {
-            (Some(address), Some(IpAddr::V6(_))) => ["\"[", address, "]\""],
-            (Some(address), _) => ["", address, ""],
-            (None, _) => ["", "unknown", ""],
+        let address = client.as_ref().map_or("unknown", |client| client.text.to_str().unwrap_or_default());
+        let [open, close] = match &client {
+            Some(Client { address: IpAddr::V6(_), .. }) => ["\"[", "]\""],
+            Some(_) | None => ["", ""],
         };
         let [proto, host] = [scheme.as_str(), authority.as_str()];
-        let forwarded = ["for=", &node.concat(), ";proto=", proto, ";host=\"", host, "\""].concat();
-        headers.insert(FORWARDED, value(&forwarded));
-        if let Some(address) = address {
-            headers.insert(FORWARDED_FOR, value(&address));
+        let forwarded = ["for=", open, address, close, ";proto=", proto, ";host=\"", host, "\""].concat();
+        headers.insert(FORWARDED, HeaderValue::try_from(forwarded).expect(TEXT));
+        if let Some(client) = client {
+            headers.insert(FORWARDED_FOR, client.text);
         }
-        let host = value(host);
-        headers.insert(FORWARDED_PROTO, value(proto));
+        // Most often what it says already, in the same place.
+        let host = match headers.get(HOST) {
+            Some(told) if told.as_bytes() == host.as_bytes() => told.clone(),
+            Some(_) | None => value(host),
+        };
+        headers.insert(FORWARDED_PROTO, if proto == "https" { HTTPS } else { HTTP });
         headers.insert(FORWARDED_HOST, host.clone());
         headers.insert(HOST, host);
         // A target in absolute form would say it once more.
@@ -163,6 +183,11 @@ impl Origin {
             head.extensions.insert(scheme);
         }
     }
+}
+
+/// A field's value of an address, or an authority.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::try_from(text).expect(TEXT)
 }
 
 /// What the target says, else `Host`; HTTP/1.0 needs neither, and the address that was reached is the

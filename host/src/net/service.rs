@@ -53,7 +53,6 @@ pub struct Host {
 }
 
 /// Answers the requests of one connection.
-#[derive(Clone)]
 pub(super) struct Service {
     host: Arc<Host>,
     peer: Peer,
@@ -75,7 +74,7 @@ impl Service {
 
     /// Answers one request; a `refused` one came too late, on a connection that should have ended.
     /// Dropping it while it waits ends the guest: the client is gone.
-    pub(super) async fn answer(self, request: Request<Incoming>, refused: bool) -> Response<AnswerBody> {
+    pub(super) async fn answer(&self, request: Request<Incoming>, refused: bool) -> Response<AnswerBody> {
         if let Some(answer) = native::answer(request.method(), request.uri().path(), &self.host) {
             return answer;
         }

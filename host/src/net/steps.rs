@@ -15,7 +15,7 @@ use std::net::IpAddr;
 /// Why no guest is to see it.
 pub fn receive(mut head: Parts, client: IpAddr, config: &NetConfig) -> Result<Parts, Reason> {
     head::check(&head, config)?;
-    let link = Link { local: None, peer: Some(client), scheme: Scheme::HTTP };
+    let link = Link { local: None, peer: Some(client.into()), scheme: Scheme::HTTP };
     let origin = Origin::of(&head, &link, &config.proxies)?;
     let id = RequestId::from_client(None);
     head::hand_over(&mut head, &id, origin, None);

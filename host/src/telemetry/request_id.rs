@@ -9,32 +9,34 @@ const CLIENT_ID_BYTES_MAX: usize = 64;
 
 /// A request's id: the client's own when it is short and harmless, else a random UUID.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RequestId(String);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// Takes over `client` if it is 1 to 64 letters, digits, `.`, `_` or `-`, so that a request can be
     /// followed through several servers; makes an id otherwise.
     pub fn from_client(client: Option<&HeaderValue>) -> Self {
-        let harmless = |id: &&str| {
+        let harmless = |id: &&HeaderValue| {
             (1..=CLIENT_ID_BYTES_MAX).contains(&id.len())
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+                && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
         };
-        client
-            .and_then(|value| value.to_str().ok())
-            .filter(harmless)
-            .map_or_else(|| Self(Uuid::new_v4().simple().to_string()), |id| Self(id.to_owned()))
+        Self(client.filter(harmless).cloned().unwrap_or_else(random))
     }
 
     /// The id as a header value.
     pub fn header_value(&self) -> HeaderValue {
-        HeaderValue::from_str(&self.0).expect("request id: only visible ASCII is accepted or made")
+        self.0.clone()
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.0.to_str().expect("request id: only visible ASCII is accepted or made"))
     }
+}
+
+fn random() -> HeaderValue {
+    let id = Uuid::new_v4().simple();
+    HeaderValue::from_str(id.encode_lower(&mut Uuid::encode_buffer())).expect("request id: a UUID is ASCII")
 }
 
 #[cfg(test)]

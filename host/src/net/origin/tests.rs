@@ -16,7 +16,7 @@ fn of(forwarded_by: ForwardedBy, peer: Option<&str>, fields: &[(&str, &str)]) ->
         request = request.header(*name, *value);
     }
     let head = request.body(()).expect("a request").into_parts().0;
-    let link = Link { local: None, peer: peer.map(ip), scheme: Scheme::HTTP };
+    let link = Link { local: None, peer: peer.map(|peer| ip(peer).into()), scheme: Scheme::HTTP };
     let trusted = vec!["10.0.0.0/8".parse().expect("a network")];
     Origin::of(&head, &link, &ProxyConfig { trusted, forwarded_by })
 }
@@ -24,7 +24,7 @@ fn of(forwarded_by: ForwardedBy, peer: Option<&str>, fields: &[(&str, &str)]) ->
 #[track_caller]
 fn check(found: Result<Origin, Reason>, client: Option<&str>, scheme: &str, authority: &str) {
     let found = found.expect("an origin");
-    assert_eq!(found.client, client.map(ip));
+    assert_eq!(found.client.map(|client| client.address), client.map(ip));
     assert_eq!((found.scheme.as_str(), found.authority.as_str()), (scheme, authority));
 }
 
@@ -101,7 +101,7 @@ fn one_truth_is_told() {
         request = request.header(claim, "forged").header(claim, "twice");
     }
     let mut head = request.header(HOST, "a.example").body(()).expect("a request").into_parts().0;
-    let (client, authority) = (Some(ip("2001:db8::1")), "b.example".parse().expect("an authority"));
+    let (client, authority) = (Some(ip("2001:db8::1").into()), "b.example".parse().expect("an authority"));
     Origin { client, scheme: Scheme::HTTPS, authority }.tell(&mut head);
     assert_eq!(head.uri, "/x?y");
     assert_eq!(head.extensions.get(), Some(&Scheme::HTTPS));
