@@ -5,6 +5,7 @@ mod chain;
 mod exchange;
 mod handler_stats;
 mod harmless;
+mod line;
 mod log;
 mod progress;
 mod recent;
