@@ -4,6 +4,7 @@ use super::affinity::{self, Cores};
 use super::class::Class;
 use super::priority::Priorities;
 use super::scheduler::Scheduler;
+use crate::telemetry::log_from_low_priority;
 use std::io;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -94,6 +95,9 @@ impl Seat {
         }
         if let Some(core) = self.core {
             affinity::pin(core);
+        }
+        if self.class != Class::Fresh {
+            log_from_low_priority();
         }
         self.scheduler.sit(self.class, self.shard);
         let _io = io.enter();

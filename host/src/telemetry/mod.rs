@@ -26,3 +26,4 @@ pub use request_id::RequestId;
 pub use sampler::Sampler;
 pub use tally::Tally;
 pub use trace_context::TraceParent;
+pub use writer::log_from_low_priority;

@@ -1,10 +1,12 @@
 //! The thread that writes log lines, and how they come to it: without a lock, and without a wake-up for
 //! each of them. A thread of a low class that logs something may be stopped in the middle by the
-//! kernel, and must not hold up the lines of others.
+//! kernel, and must not hold up the lines of others: its own take another way, which costs more.
 
 use crate::stack::Stack;
+use crossbeam_queue::SegQueue;
+use std::cell::Cell;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
@@ -17,10 +19,31 @@ const IDLE_ROUNDS_MAX: u32 = 20;
 /// How long lines are still written when the host ends.
 const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
 
+thread_local! {
+    static STOPPED_ANYWHERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says that the kernel may stop the calling thread in the middle of anything, for long: nobody is to wait for a line
+/// of it.
+pub fn log_from_low_priority() {
+    STOPPED_ANYWHERE.set(true);
+}
+
+/// A line, and how many came before it.
+#[derive(Clone, Debug)]
+struct Line {
+    number: u64,
+    text: Arc<[u8]>,
+}
+
 /// What those that log share with the thread that writes.
 #[derive(Debug)]
 struct Shared {
-    lines: Stack<Arc<[u8]>>,
+    /// Numbers that were given. Whoever has one has seen the lines arrive that it knows to be before its own.
+    numbers: AtomicU64,
+    queue: SegQueue<Line>,
+    /// Of threads that may be stopped anywhere.
+    stack: Stack<Line>,
     lines_max: usize,
     waiting: AtomicUsize,
     dropped: AtomicUsize,
@@ -49,7 +72,9 @@ pub(super) fn start(
     out: impl Write + Send + 'static,
 ) -> io::Result<(LineWriter, WriterGuard)> {
     let shared = Arc::new(Shared {
-        lines: Stack::default(),
+        numbers: AtomicU64::new(0),
+        queue: SegQueue::new(),
+        stack: Stack::default(),
         lines_max,
         waiting: AtomicUsize::new(0),
         dropped: AtomicUsize::new(0),
@@ -75,7 +100,12 @@ impl Shared {
             self.dropped.fetch_add(1, Relaxed);
             return;
         }
-        self.lines.push(&line.into());
+        let line = Line { number: self.numbers.fetch_add(1, SeqCst), text: line.into() };
+        if STOPPED_ANYWHERE.get() {
+            self.stack.push(&line);
+        } else {
+            self.queue.push(line);
+        }
         // Either the thread sees the line before it sleeps, or this sees it asleep.
         if self.asleep.load(SeqCst) {
             self.wake();
@@ -91,22 +121,21 @@ impl Shared {
     }
 
     fn run(&self, mut out: impl Write) {
-        let (mut text, mut idle_rounds) = (Vec::new(), 0);
+        let (mut lines, mut idle_rounds) = (Vec::new(), 0);
         loop {
             let last = self.closed.load(SeqCst);
-            let mut count = 0;
-            for line in self.lines.take() {
-                text.extend_from_slice(&line);
-                count += 1;
-            }
+            let count = self.gather(&mut lines);
             if count > 0 {
+                let mut text = Vec::new();
+                lines.drain(..count).for_each(|line| text.extend_from_slice(&line.text));
+                lines.shrink_to_fit();
                 // A log that nobody reads any more is nobody's loss.
                 let _ = out.write_all(&text).and_then(|()| out.flush());
-                text = Vec::new();
                 self.waiting.fetch_sub(count, Relaxed);
                 idle_rounds = 0;
             }
-            if last {
+            // Those that are left came meanwhile.
+            if last && lines.is_empty() {
                 return;
             }
             idle_rounds += 1;
@@ -115,12 +144,25 @@ impl Shared {
                 continue;
             }
             self.asleep.store(true, SeqCst);
-            while self.lines.is_empty() && self.asleep.load(SeqCst) && !self.closed.load(SeqCst) {
+            let empty = || lines.is_empty() && self.queue.is_empty() && self.stack.is_empty();
+            while empty() && self.asleep.load(SeqCst) && !self.closed.load(SeqCst) {
                 std::thread::park();
             }
             self.asleep.store(false, SeqCst);
             idle_rounds = 0;
         }
+    }
+
+    /// Adds what has arrived to `lines`, and brings them in order; returns how many of them can be written. One that
+    /// came while this looked has to wait: a line before it may have come the other way, just too late to be seen.
+    fn gather(&self, lines: &mut Vec<Line>) -> usize {
+        let seen = self.numbers.load(SeqCst);
+        while let Some(line) = self.queue.pop() {
+            lines.push(line);
+        }
+        lines.extend(self.stack.take());
+        lines.sort_by_key(|line| line.number);
+        lines.partition_point(|line| line.number < seen)
     }
 }
 
@@ -211,6 +253,33 @@ mod tests {
             }
         }
         drop(guard);
+        assert_eq!(page.text(), expected);
+    }
+
+    #[test]
+    fn lines_that_follow_one_another_come_in_order_whichever_way_they_take() {
+        const LINES: u32 = 10_000;
+        let page = Page::default();
+        let (writer, guard) = start(2 * LINES as usize, page.clone()).expect("a thread");
+        let write = |number| writer.clone().write_all(format!("{number}\n").as_bytes()).expect("never fails");
+        let ((ask, asked), (answer, answered)) = (channel(), channel());
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                log_from_low_priority();
+                for number in asked {
+                    write(number);
+                    answer.send(()).expect("the other thread");
+                }
+            });
+            for number in (0..LINES).step_by(2) {
+                write(number);
+                ask.send(number + 1).expect("the other thread");
+                answered.recv().expect("the other thread");
+            }
+            drop(ask);
+        });
+        drop(guard);
+        let expected: String = (0..LINES).map(|number| format!("{number}\n")).collect();
         assert_eq!(page.text(), expected);
     }
 
