@@ -162,6 +162,7 @@ impl<P: Send + Unpin + 'static> Future for Job<P> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let job = &mut *self;
+        let mut returned = false;
         if let Some(guest) = &mut job.guest
             && !job.context.cancelled()
             && !job.context.budget.stopped()
@@ -176,7 +177,7 @@ impl<P: Send + Unpin + 'static> Future for Job<P> {
                     job.context.progress.waiting();
                     return Poll::Pending;
                 }
-                Ok(Poll::Ready(())) => {}
+                Ok(Poll::Ready(())) => returned = true,
                 Err(panic) => job.context.panicked(panic),
             }
         }
@@ -187,12 +188,18 @@ impl<P: Send + Unpin + 'static> Future for Job<P> {
             return Poll::Pending;
         }
         job.bury();
+        if !returned {
+            Budget::between_polls();
+        }
         Poll::Ready(())
     }
 }
 
 impl<P: Send + 'static> Drop for Job<P> {
     fn drop(&mut self) {
-        self.bury();
+        if self.guest.is_some() {
+            self.bury();
+            Budget::between_polls();
+        }
     }
 }

@@ -3,9 +3,16 @@
 
 use crate::outcome::Reason;
 use crate::telemetry::Exchange;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+thread_local! {
+    /// What this thread's CPU clock said when its last poll ended, if nothing long was done since: the next one begins
+    /// there. To read that clock is a system call.
+    static ENDED_NS: Cell<Option<u64>> = const { Cell::new(None) };
+}
 
 /// What a request may still use. Shared by the job that polls the guest and the guest's store.
 #[derive(Debug)]
@@ -37,12 +44,19 @@ impl Budget {
 
     /// Marks the start of a poll on this thread.
     pub fn begin_poll(&self) {
-        self.poll_began_ns.store(thread_cpu_ns(), Relaxed);
+        self.poll_began_ns.store(ENDED_NS.take().unwrap_or_else(thread_cpu_ns), Relaxed);
     }
 
     /// Marks the end of a poll on the same thread and books its CPU time.
     pub fn end_poll(&self) {
-        self.exchange.polled(self.poll_cpu_ns());
+        let now_ns = thread_cpu_ns();
+        ENDED_NS.set(Some(now_ns));
+        self.exchange.polled(now_ns.saturating_sub(self.poll_began_ns.load(Relaxed)));
+    }
+
+    /// This thread has done something between two polls that the next guest is not to pay for.
+    pub fn between_polls() {
+        ENDED_NS.set(None);
     }
 
     /// Which budget is spent, if one is. To be asked on the thread that polls, between
