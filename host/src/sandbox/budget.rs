@@ -22,6 +22,7 @@ pub struct Budget {
     cpu_max_ns: u64,
     /// The thread's CPU clock when the current poll began.
     poll_began_ns: AtomicU64,
+    ticked: AtomicBool,
     demoted: AtomicBool,
     stopped: AtomicBool,
     returned: AtomicBool,
@@ -35,6 +36,7 @@ impl Budget {
             deadline: Instant::now() + timeout,
             cpu_max_ns: u64::try_from(cpu_time.as_nanos()).unwrap_or(u64::MAX),
             poll_began_ns: AtomicU64::new(0),
+            ticked: AtomicBool::new(false),
             demoted: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             returned: AtomicBool::new(false),
@@ -44,6 +46,7 @@ impl Budget {
 
     /// Marks the start of a poll on this thread.
     pub fn begin_poll(&self) {
+        self.ticked.store(false, Relaxed);
         self.poll_began_ns.store(ENDED_NS.take().unwrap_or_else(thread_cpu_ns), Relaxed);
     }
 
@@ -80,6 +83,16 @@ impl Budget {
         } else {
             None
         }
+    }
+
+    /// The guest was interrupted: its slice is over.
+    pub(super) fn tick(&self) {
+        self.ticked.store(true, Relaxed);
+    }
+
+    /// Whether the slice of the current poll is over.
+    pub(super) fn ticked(&self) -> bool {
+        self.ticked.load(Relaxed)
     }
 
     /// From now on threads of a low priority poll the guest.

@@ -68,6 +68,7 @@ impl Instance {
         }
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| {
+            store.data().session.budget.tick();
             if store.data().seats.is_some() {
                 shared::tick(store);
                 return Ok(UpdateDeadline::YieldCustom(1, Box::pin(YieldOnce::default())));

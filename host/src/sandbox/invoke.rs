@@ -9,13 +9,14 @@ use super::relay::relayed;
 use super::session::Session;
 use super::state::HostState;
 use super::trap::{self, Stage};
+use super::world::Linked;
 use crate::outcome::{Outcome, Reason};
 use crate::telemetry::Exchange;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Body;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -60,10 +61,14 @@ pub async fn invoke<B>(
         instance.start(&handler).await?;
         instance.call(request, &mut answer).await
     };
-    let call = tokio::time::timeout_at(deadline, call);
-    let ended = match handler.shelf {
-        Some(_) => relayed(call).await,
-        None => call.await,
+    let ended = {
+        // Pinned here, and handed on by reference: by value, each who waits for it would have room for it, and the
+        // whole is moved when it becomes a job.
+        let mut call = pin!(tokio::time::timeout_at(deadline, call));
+        match (&handler.shelf, handler.linked(None)) {
+            (Some(_), _) | (None, Linked::P3(_)) => relayed(&budget, call.as_mut()).await,
+            (None, Linked::P2(_)) => call.as_mut().await,
+        }
     };
     let failure = match ended {
         Ok(Ok(())) => None,

@@ -64,7 +64,7 @@ impl Crew {
             leave_low_class(&session.budget).await;
             return;
         }
-        let ended = instance.serve_all(&handler, &self.shared).await;
+        let ended = instance.serve_all(&handler, &self.shared, &session.budget).await;
         let whole = match ended {
             Ok(whole) => whole,
             Err(error) => {
@@ -110,7 +110,12 @@ impl Drop for Crew {
 
 impl Instance {
     /// Serves all who arrive until nobody is there any more; returns whether the guest may be used again.
-    async fn serve_all(&mut self, handler: &Handler, shared: &Arc<Shared>) -> wasmtime::Result<bool> {
+    async fn serve_all(
+        &mut self,
+        handler: &Handler,
+        shared: &Arc<Shared>,
+        budget: &Budget,
+    ) -> wasmtime::Result<bool> {
         let service = self.service();
         self.store.data_mut().seats = Some(Seats::new(shared.clone()));
         let (served, requests_max) = (&mut self.served, handler.settings.reuse.requests_max.get());
@@ -137,7 +142,7 @@ impl Instance {
         });
         {
             let mut serving = std::pin::pin!(serving);
-            relayed(poll_fn(|cx| shared.watch(|| serving.as_mut().poll(cx)))).await??;
+            relayed(budget, poll_fn(|cx| shared.watch(|| serving.as_mut().poll(cx)))).await??;
         }
         let state = self.store.data_mut();
         Ok(state.seats.as_ref().is_some_and(|seats| !seats.spoilt()))
