@@ -6,6 +6,7 @@ use super::job::Runnable;
 use super::place::Place;
 use super::run_queue::RunQueue;
 use super::sync::thread_local;
+use crate::sandbox::Budget;
 use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
@@ -91,7 +92,16 @@ impl Scheduler {
 
     /// Takes the next job for a thread; none once the scheduler is closed.
     pub(super) fn next(&self, class: Class, shard: usize) -> Option<Runnable> {
-        self.queues[class.index()].pop(shard)
+        let queue = &self.queues[class.index()];
+        if !queue.closed()
+            && let Some(job) = queue.take(shard)
+        {
+            return Some(job);
+        }
+        let job = queue.pop(shard);
+        // It was waited for, and that is no guest's doing.
+        Budget::between_polls();
+        job
     }
 
     /// Makes the calling thread none of the executor's again.
