@@ -5,20 +5,23 @@
 use std::fmt::{self, Debug};
 use std::time::SystemTime;
 use tracing::field::{Field, Visit};
-use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::field::{RecordFields, VisitOutput};
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
 
 /// What becomes the text of the event, without a name.
 const MESSAGE: &str = "message";
-/// Floating-point numbers of this size are written alike, as whole and fraction.
+/// Floating-point numbers of this size are written as whole and fraction.
 const PLAIN_NUMBERS: std::ops::Range<f64> = 1e-3..1e15;
+/// Text of them for which there is no choice: so few decimal digits, and a point, are those of no other number.
+const CERTAIN_BYTES_MAX: usize = 16;
 
 /// The time of an event: RFC 3339, in UTC and with microseconds.
 pub(super) struct Clock;
 
 impl FormatTime for Clock {
+    #[expect(clippy::disallowed_methods, reason = "a line tells the time of day, and nothing waits for it")]
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
         // What was before has no form there.
         let now = SystemTime::now().max(SystemTime::UNIX_EPOCH);
@@ -63,7 +66,9 @@ impl Visitor<'_> {
     /// Has the library write a value that needs its care.
     fn leave(&mut self, record: impl FnOnce(&mut DefaultVisitor<'_>)) {
         if self.result.is_ok() {
-            record(&mut DefaultVisitor::new(self.writer.by_ref(), !self.begun));
+            let mut visitor = DefaultVisitor::new(self.writer.by_ref(), !self.begun);
+            record(&mut visitor);
+            self.result = visitor.finish();
             self.begun = true;
         }
     }
@@ -86,9 +91,15 @@ impl Visit for Visitor<'_> {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.field(field, |writer| match PLAIN_NUMBERS.contains(&value) {
-            true => writer.write_str(zmij::Buffer::new().format_finite(value)),
-            false => write!(writer, "{value:?}"),
+        self.field(field, |writer| {
+            if PLAIN_NUMBERS.contains(&value) {
+                let mut buffer = zmij::Buffer::new();
+                let text = buffer.format_finite(value);
+                if text.len() <= CERTAIN_BYTES_MAX {
+                    return writer.write_str(text);
+                }
+            }
+            write!(writer, "{value:?}")
         });
     }
 
@@ -150,7 +161,8 @@ mod tests {
                 let source: &(dyn std::error::Error + 'static) = &error;
                 tracing::warn!(text, name, r#type = whole, below, number, millis, on, shown = %text, none = None::<u64>,
                     source, "what {text}");
-                tracing::info!(millis);
+                // As near to …312.2 as to …312.3, and to the even digit only by its choice.
+                tracing::info!(millis, tie = 562_949_953_421_312.25);
                 tracing::error!("{name}");
             };
             let plain = tracing_subscriber::fmt().with_ansi(false).without_time();
@@ -172,6 +184,7 @@ mod tests {
         let form = |time: &str| time.replace(|digit: char| digit.is_ascii_digit(), "0");
         assert_eq!(form(&own), form(&library));
         let [own, library] = [own, library].map(|time| humantime::parse_rfc3339(&time).expect("RFC 3339"));
-        assert!(own <= library && library <= SystemTime::now());
+        let apart = library.duration_since(own).expect("the library was asked later");
+        assert!(apart < std::time::Duration::from_secs(60), "{apart:?}");
     }
 }
