@@ -19,7 +19,9 @@ impl RequestId {
             (1..=CLIENT_ID_BYTES_MAX).contains(&id.len())
                 && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
         };
-        Self(client.filter(harmless).cloned().unwrap_or_else(random))
+        // Copied: a slice of what the client sent would keep all of it.
+        let copied = |id: &HeaderValue| HeaderValue::from_bytes(id.as_bytes()).ok();
+        Self(client.filter(harmless).and_then(copied).unwrap_or_else(random))
     }
 
     /// The id as a header value.
