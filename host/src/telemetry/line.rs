@@ -161,8 +161,8 @@ mod tests {
                 let source: &(dyn std::error::Error + 'static) = &error;
                 tracing::warn!(text, name, r#type = whole, below, number, millis, on, shown = %text, none = None::<u64>,
                     source, "what {text}");
-                // As near to …312.2 as to …312.3, and to the even digit only by its choice.
-                tracing::info!(millis, tie = 562_949_953_421_312.25);
+                // Two shortest decimals are as near to it.
+                tracing::info!(millis, tie = 1.0 + 1.0 / 131_072.0);
                 tracing::error!("{name}");
             };
             let plain = tracing_subscriber::fmt().with_ansi(false).without_time();
