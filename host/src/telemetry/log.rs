@@ -2,7 +2,7 @@
 //! reader that stops reading costs lines and never a request.
 
 use super::harmless::Harmless;
-use super::line::{Clock, Fields};
+use super::line::Fields;
 use super::recent::{Recent, Tap};
 use super::writer::{self, WriterGuard};
 use std::io;
@@ -40,7 +40,7 @@ pub fn start(json: bool) -> io::Result<LogGuard> {
     let recent = Arc::<Recent>::default();
     let (writer, guard) = writer::start(QUEUE_LINES_MAX, Tap::new(recent.clone(), io::stderr()))?;
     let own = Targets::new().with_target("wasm_host", Level::INFO);
-    let layer = tracing_subscriber::fmt::layer().with_target(false).with_timer(Clock);
+    let layer = tracing_subscriber::fmt::layer().with_target(false);
     let layer = if json {
         let layer = layer.with_writer(move || Harmless(writer.clone()));
         layer.json().flatten_event(true).with_filter(own).boxed()
