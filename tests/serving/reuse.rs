@@ -268,6 +268,8 @@ fn shared_instance_serves_requests_at_once_and_counts_them() {
         let answer = client.get(&format!("/drip?n={dots}&ms=5"));
         assert_eq!(answer.assert_ok().text(), ".".repeat(dots));
     }
+    // Who comes while the instance is put away for the next one gets another.
+    server.wait_idle();
     let count: u64 = client.get("/count").assert_ok().text().trim().parse().expect("a number");
     assert!(count > 1, "it was used again: {count}");
     server.wait_idle();
