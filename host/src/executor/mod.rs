@@ -173,9 +173,10 @@ mod tests {
     use super::*;
     use crate::config::HogPriority;
     use crate::outcome::Reason;
-    use crate::sandbox::LARGE_INSTANCE_BYTES;
+    use crate::sandbox::{LARGE_INSTANCE_BYTES, burn};
     use std::num::NonZeroU32;
     use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
     use std::sync::mpsc::{RecvTimeoutError, TryRecvError, channel};
     use std::time::{Duration, Instant};
 
@@ -249,6 +250,56 @@ mod tests {
         drop(go_on);
         assert_eq!(returned.recv_timeout(SOON), Err(RecvTimeoutError::Disconnected));
         drop(small);
+    }
+
+    /// Takes long to drop, and tells that it did.
+    struct Costly(Arc<AtomicBool>);
+
+    impl Drop for Costly {
+        fn drop(&mut self) {
+            burn(LONG);
+            self.0.store(true, SeqCst);
+        }
+    }
+
+    const LONG: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn nobody_pays_for_a_guest_that_was_cancelled() {
+        let io = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let executor = Executor::start(&config(), io.handle(), || {}).expect("threads");
+        let spawn = |guest: Pin<Box<dyn Future<Output = ()> + Send>>, permit| {
+            let exchange = Exchange::sample();
+            let budget = Arc::new(Budget::new(SOON, SOON, exchange.clone()));
+            (executor.spawn(1, guest, budget, exchange.clone(), permit), exchange)
+        };
+        let dropped = Arc::<AtomicBool>::default();
+        let costly = Costly(dropped.clone());
+        let (cancelled, _) = spawn(
+            Box::pin(async move {
+                std::future::pending::<()>().await;
+                drop(costly)
+            }),
+            None,
+        );
+        // Both others are queued while the one thread is busy, so that it goes from one to the next.
+        let ((begin, begun), (open, gate)) = (channel(), channel::<()>());
+        let first = spawn(
+            Box::pin(async move {
+                let _ = begin.send(());
+                let _ = gate.recv();
+            }),
+            None,
+        );
+        begun.recv_timeout(SOON).expect("the thread comes to it");
+        drop(cancelled);
+        let (permit, gone) = channel::<()>();
+        let (next, paid) = spawn(Box::pin(async move { assert!(dropped.load(SeqCst)) }), Some(permit));
+        drop(open);
+        assert_eq!(gone.recv_timeout(SOON), Err(RecvTimeoutError::Disconnected));
+        assert_eq!(paid.failure(), None, "the cancelled one comes first");
+        assert!(Duration::from_nanos(paid.cpu_ns()) < LONG);
+        drop((first, next));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::handle::JobHandle;
 use super::inbox::Inbox;
 use super::job::JobContext;
 use super::scheduler::Scheduler;
-use crate::sandbox::Budget;
+use crate::sandbox::{Budget, burn};
 use crate::telemetry::Exchange;
 use std::future::Future;
 use std::num::NonZeroU32;
@@ -242,6 +242,31 @@ fn a_shutdown_leaves_no_job_behind() {
         assert_eq!(weak.strong_count(), 0, "round {round}: queue and jobs keep each other");
     }
     assert!(began.elapsed() < PATIENCE);
+}
+
+#[test]
+fn what_a_thread_does_until_there_is_a_job_is_no_guests_time() {
+    let long = Duration::from_millis(20);
+    let scheduler = Arc::new(Scheduler::new(NonZeroU32::MIN, Thresholds::new(PATIENCE, PATIENCE), || 0));
+    let (exchange, waiting) = (Exchange::sample(), scheduler.clone());
+    let budget = Arc::new(Budget::new(PATIENCE, PATIENCE, exchange.clone()));
+    let thread = std::thread::spawn({
+        let budget = budget.clone();
+        move || {
+            waiting.sit(Class::Fresh, 0);
+            budget.begin_poll();
+            budget.end_poll();
+            burn(long);
+            waiting.next(Class::Fresh, 0).expect("a job").run();
+        }
+    });
+    while !scheduler.rests() {
+        std::thread::yield_now();
+    }
+    let context = JobContext::new(1, budget, exchange.clone());
+    JobHandle::start(&scheduler, &Arc::default(), context, async {}, ()).detach();
+    thread.join().expect("no panic");
+    assert!(Duration::from_nanos(exchange.cpu_ns()) < long);
 }
 
 /// Makes the calling thread one of a low class.

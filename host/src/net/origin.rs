@@ -157,7 +157,7 @@ impl Origin {
         }
         let Self { client, scheme, authority } = self;
         // Put together by hand, and each part made once: this is done for every request.
-        let address = client.as_ref().map_or("unknown", |client| client.text.to_str().unwrap_or_default());
+        let address = client.as_ref().map_or("unknown", |client| client.text.to_str().expect(TEXT));
         let [open, close] = match &client {
             Some(Client { address: IpAddr::V6(_), .. }) => ["\"[", "]\""],
             Some(_) | None => ["", ""],

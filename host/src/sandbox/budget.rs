@@ -140,6 +140,15 @@ fn thread_cpu_ns() -> u64 {
     seconds * 1_000_000_000 + nanoseconds
 }
 
+/// Takes this much of the calling thread's CPU time.
+#[cfg(test)]
+pub(crate) fn burn(time: Duration) {
+    let begun_ns = thread_cpu_ns();
+    while u128::from(thread_cpu_ns() - begun_ns) < time.as_nanos() {
+        std::hint::spin_loop();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,5 +179,24 @@ mod tests {
         assert_eq!(budget.spent(), Some(Reason::CpuLimit));
         budget.end_poll();
         assert!(exchange.cpu_ns() >= 5_000_000);
+    }
+
+    #[test]
+    fn a_poll_begins_where_the_last_one_on_its_thread_ended_unless_something_was_in_between() {
+        let hour = Duration::from_secs(3600);
+        let poll = || {
+            let exchange = Exchange::sample();
+            let budget = Budget::new(hour, hour, exchange.clone());
+            budget.begin_poll();
+            budget.end_poll();
+            Duration::from_nanos(exchange.cpu_ns())
+        };
+        let long = Duration::from_millis(20);
+        poll();
+        burn(long);
+        assert!(poll() >= long, "the clock is not read again");
+        burn(long);
+        Budget::between_polls();
+        assert!(poll() < long);
     }
 }

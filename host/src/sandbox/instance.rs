@@ -4,7 +4,7 @@
 use super::answer::GuestHead;
 use super::body::BodyError;
 use super::handler::Handler;
-use super::invoke::{Failure, YieldOnce, conclude};
+use super::invoke::{Failure, conclude, end_slice};
 use super::room::Place;
 use super::session::Session;
 use super::state::HostState;
@@ -68,20 +68,17 @@ impl Instance {
         }
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| {
-            store.data().session.budget.tick();
+            let Session { budget, exchange } = &store.data().session;
+            let slice_over = end_slice(budget);
             if store.data().seats.is_some() {
                 shared::tick(store);
-                return Ok(UpdateDeadline::YieldCustom(1, Box::pin(YieldOnce::default())));
-            }
-            let Session { budget, exchange } = &store.data().session;
-            if let Some(reason) = budget.spent() {
+            } else if let Some(reason) = budget.spent() {
                 conclude(reason, store.data(), exchange);
                 // Not by a trap: unwinding and dropping the instance is left to whoever polls next, and
                 // that is a thread of normal priority.
                 budget.stop();
             }
-            // Back to the end of the run queue: tokio's own yield could be polled again at once.
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(YieldOnce::default())))
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(slice_over)))
         });
         Ok(Self { store, guest: None, served: 0, made: Instant::now(), computing, _place: place })
     }

@@ -191,9 +191,16 @@ pub(super) fn after_answer(reason: Reason) -> Reason {
     }
 }
 
+/// What a guest waits for that was interrupted: that its job has been at the end of the run queue. tokio's own yield
+/// could be polled again at once.
+pub(super) fn end_slice(budget: &Budget) -> impl Future<Output = ()> + Send + use<> {
+    budget.tick();
+    YieldOnce::default()
+}
+
 /// Pending once, and ready to be polled again at once.
 #[derive(Default)]
-pub(super) struct YieldOnce {
+struct YieldOnce {
     yielded: bool,
 }
 

@@ -45,6 +45,8 @@ mod world;
 pub use answer::GuestHead;
 pub use body::{BodyError, ResponseBody, Unfinished};
 pub use budget::Budget;
+#[cfg(test)]
+pub(crate) use budget::burn;
 pub use compiler::{COMPILE_WORD, Compiler, compile_as_ordered};
 pub use component::{Checked, LoadError, read_component};
 pub use compose::{ComposeError, Part, compose};
