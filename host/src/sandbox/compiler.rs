@@ -4,6 +4,7 @@
 
 mod cache;
 mod child;
+mod draft;
 mod jobs;
 mod order;
 mod pieces;
@@ -29,7 +30,7 @@ use wasmtime::component::Component;
 
 pub use child::compile_as_ordered;
 pub use process::COMPILE_WORD;
-pub(super) use vouched::Vouched;
+pub(super) use vouched::{Source, Vouched};
 
 /// How much longer than its CPU time a compilation may take: it gets what the others leave of the machine.
 const WALL_FACTOR: u32 = 5;
@@ -76,7 +77,7 @@ impl Compiler {
     ) -> Result<Component, LoadError> {
         let origin = Origin { component: component.digest, engine: engine_digest(engine) };
         if let Some(code) = self.cached(&origin, handler) {
-            // It was loaded before it was kept: a smaller pool is what is left to say no.
+            // It was loaded before it was kept, by an engine of the same kind: a smaller pool is what is left to say no.
             return deserialize::load(engine, &code).map_err(LoadError::Unfit);
         }
         let code = self.compile(settings, component, handler)?;
@@ -124,7 +125,7 @@ impl Compiler {
         let time = cpu_time.saturating_mul(WALL_FACTOR);
         let done = process::compile(&order, &component.bytes, time, || waiting.tick())?;
         drop((waiting, place));
-        let report = Report::Compiled(handler.to_owned(), began.elapsed(), done.bytes().len());
+        let report = Report::Compiled(handler.to_owned(), began.elapsed(), done.len());
         self.reports.report(report);
         Ok(done)
     }

@@ -105,7 +105,9 @@ pub enum LoadError {
 /// Where it cannot be read, or is larger than any component.
 pub fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
     let file = fs::File::open(path).map_err(LoadError::Unreadable)?;
-    let mut bytes = Vec::new();
+    // What a pipe has, or a file that grows, is not known before.
+    let length = file.metadata().map_or(0, |found| found.len()).min(COMPONENT_BYTES_MAX);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(LoadError::Unreadable)?;
     if bytes.len() as u64 > COMPONENT_BYTES_MAX {
         return Err(LoadError::TooLarge);

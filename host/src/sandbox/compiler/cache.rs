@@ -70,7 +70,7 @@ impl Cache {
         Ok(Some(Self { directory, seal: Seal::new(&key), bytes_max }))
     }
 
-    /// The code of `origin`, read once: what was verified is what is handed out.
+    /// The code of `origin`, each byte read once: what was verified is what is handed out.
     pub(super) fn get(&self, origin: &Origin) -> Found {
         let path = self.path(origin);
         let opened = self.open_used(&path).map_err(Rejected::from).and_then(|(file, length)| {
@@ -85,8 +85,8 @@ impl Cache {
 
     /// Keeps the code of `origin`: whole, or not at all.
     pub(super) fn put(&self, origin: &Origin, code: &Vouched) -> io::Result<()> {
-        let code = code.bytes();
-        self.write(&self.path(origin), &[&self.seal.head(origin, code), code])
+        let code = code.bytes()?;
+        self.write(&self.path(origin), &[&self.seal.head(origin, &code), &code])
     }
 
     /// Keeps a component, if it is not kept yet and no code has to go for it.

@@ -23,7 +23,7 @@ fn code(bytes: usize) -> Vouched {
 #[track_caller]
 fn assert_found(cache: &Cache, component: u8, bytes: Option<usize>) {
     match (cache.get(&origin(component)), bytes) {
-        (Found::Code(code), Some(bytes)) => assert_eq!(code.bytes(), vec![7; bytes]),
+        (Found::Code(code), Some(bytes)) => assert_eq!(*code.bytes().expect("read"), vec![7; bytes]),
         (Found::Nothing, None) => {}
         (found, _) => panic!("{component}: {found:?}"),
     }
