@@ -129,6 +129,8 @@ fn what_is_dangerous_is_done_in_one_place() {
         ("unsafe {", "sandbox/deserialize.rs"),
         ("Component::deserialize", "sandbox/deserialize.rs"),
         (".precompile_component(", "sandbox/compiler/child.rs"),
+        // Engines that serve have no compiler.
+        (".enable_compiler(false)", "sandbox/code.rs"),
         ("Component::from_binary", "nowhere"),
         ("Component::new(", "nowhere"),
         ("Command::new(own_program", "sandbox/compiler/process.rs"),

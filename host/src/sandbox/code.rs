@@ -5,13 +5,18 @@ use super::shape::Shape;
 use super::world::World;
 use crate::config::{HOST_STACK_BYTES, Limits};
 use crate::digest::Digest;
+use cranelift_codegen::settings::{Configurable, SetResult};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::hash::{Hash as _, Hasher};
-use wasmtime::{Config, Engine, WasmBacktraceDetails};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 /// Frames in a trap's backtrace.
 const BACKTRACE_FRAMES_MAX: usize = 16;
+
+/// What only the compiler is told in [`CodeSettings::config`], such as `native_unwind_info`: to be raised when that
+/// changes, or code that was compiled before would be found in the cache.
+const COMPILER_SETTINGS: u32 = 1;
 
 /// All that a 32-bit address can name, and what the offset of an instruction may add to it unchecked.
 const GUARDED_MEMORY_BYTES: u64 = 4 << 30;
@@ -103,6 +108,14 @@ impl CodeSettings {
         config
     }
 
+    /// The configuration of an engine that runs such code, in `pool`. It has no compiler: nothing that is served can
+    /// have one compile, and its pages are not in memory.
+    pub(super) fn runner(&self, pool: PoolingAllocationConfig) -> Config {
+        let mut config = self.config();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).enable_compiler(false);
+        config
+    }
+
     fn memory_reserved_bytes(&self) -> u64 {
         if self.guards { GUARDED_MEMORY_BYTES } else { self.memory_bytes_max }
     }
@@ -112,11 +125,38 @@ impl CodeSettings {
     }
 }
 
-/// The same for engines that can run each other's code: settings, processor and the compiler's version.
+/// The same for engines that run the same code: settings, system, processor and the compiler's version. Of the system and
+/// the processor, and of what only the compiler is told, an engine without a compiler knows nothing.
 pub(super) fn engine_digest(engine: &Engine) -> Digest {
     let mut hasher = Sha256Hasher(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    COMPILER_SETTINGS.hash(&mut hasher);
+    (std::env::consts::OS, std::env::consts::ARCH).hash(&mut hasher);
+    processor().hash(&mut hasher);
     Digest::from(<[u8; 32]>::from(hasher.0.finalize()))
+}
+
+/// What the compiler makes use of where this processor has it.
+fn processor() -> Vec<String> {
+    let mut abilities = Abilities(Vec::new());
+    // Without what every processor of its kind has, nothing is compiled at all, and that is told then.
+    let _ = cranelift_native::infer_native_flags(&mut abilities);
+    abilities.0
+}
+
+/// The names of what is enabled.
+struct Abilities(Vec<String>);
+
+impl Configurable for Abilities {
+    fn set(&mut self, name: &str, value: &str) -> SetResult<()> {
+        self.0.push(format!("{name}={value}"));
+        Ok(())
+    }
+
+    fn enable(&mut self, name: &str) -> SetResult<()> {
+        self.0.push(name.to_owned());
+        Ok(())
+    }
 }
 
 /// What is hashed, in full: a file that was written before the process started must be found again.
@@ -146,21 +186,17 @@ mod tests {
         memory_bytes_max: 128 << 20,
     };
 
-    fn digest(settings: CodeSettings, pooled: bool) -> Digest {
-        let mut config = settings.config();
-        if pooled {
-            let mut pool = wasmtime::PoolingAllocationConfig::new();
-            pool.total_component_instances(1).total_core_instances(1).total_memories(1).total_tables(1);
-            pool.total_stacks(1).max_memory_size(128 << 20);
-            config.allocation_strategy(wasmtime::InstanceAllocationStrategy::Pooling(pool));
-        }
-        engine_digest(&Engine::new(&config).expect("an engine"))
+    fn digest(settings: CodeSettings, instances: u32) -> Digest {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(instances).total_core_instances(instances).total_memories(instances);
+        pool.total_tables(instances).total_stacks(instances).max_memory_size(64 << 20);
+        engine_digest(&Engine::new(&settings.runner(pool)).expect("an engine"))
     }
 
     #[test]
-    fn code_is_the_same_with_a_pool_and_another_with_any_other_setting() {
-        let usual = digest(SETTINGS, false);
-        assert_eq!(digest(SETTINGS, true), usual, "what a process without a pool compiles runs in one");
+    fn code_is_the_same_in_a_larger_pool_and_another_with_any_other_setting() {
+        let usual = digest(SETTINGS, 1);
+        assert_eq!(digest(SETTINGS, 2), usual, "how many run it is nothing to the code");
         for other in [
             CodeSettings { fuel: true, ..SETTINGS },
             CodeSettings { tasks: true, ..SETTINGS },
@@ -168,7 +204,16 @@ mod tests {
             CodeSettings { images: false, ..SETTINGS },
             CodeSettings { memory_bytes_max: 64 << 20, ..SETTINGS },
         ] {
-            assert_ne!(digest(other, false), usual, "{other:?}");
+            assert_ne!(digest(other, 1), usual, "{other:?}");
         }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn code_is_for_what_the_processor_can_do() {
+        let can = processor();
+        let has = |name: &str| can.iter().any(|ability| ability == name);
+        assert_eq!(has("has_avx2"), std::is_x86_feature_detected!("avx2"), "{can:?}");
+        assert_eq!(has("has_popcnt"), std::is_x86_feature_detected!("popcnt"), "{can:?}");
     }
 }

@@ -11,7 +11,7 @@ use super::room::Room;
 use super::shape::Shape;
 use crate::config::{AdmissionConfig, CodeProfile, Limits};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use wasmtime::{Engine, InstanceAllocationStrategy};
+use wasmtime::Engine;
 
 /// Engines that are usually needed sooner or later: one for handlers of WASI 0.2, one for those of 0.3. There
 /// is room for both from the start where the machine has it, or the first handler of the other kind that is
@@ -158,9 +158,7 @@ impl Sandbox {
             false if *made >= engines_max => return Err(LoadError::Engines(engines_max)),
             true | false => {}
         }
-        let mut config = self.code(kind).config();
-        let pool = self.layout.pool(kind.guards);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let config = self.code(kind).runner(self.layout.pool(kind.guards));
         let engine = Engine::new(&config).map_err(LoadError::Engine)?;
         *made += u32::from(!kind.guards);
         Ok(place.get_or_init(|| engine))

@@ -4,6 +4,7 @@ use super::*;
 use crate::sandbox::code::CodeSettings;
 use crate::sandbox::compiler::Vouched;
 use crate::sandbox::deserialize;
+use wasmtime::PoolingAllocationConfig;
 
 fn order() -> Order {
     let code = CodeSettings {
@@ -25,7 +26,12 @@ fn compiled(text: &str) -> Result<Vec<u8>, Refusal> {
 fn what_is_compiled_here_runs_in_an_engine_of_the_same_settings_alone() {
     let code = compiled("(component (core module (func (export \"f\"))))").expect("it compiles");
     let code = Vouched::compiled(code, 0);
-    let engine = |code: CodeSettings| Engine::new(&code.config()).expect("an engine");
+    let engine = |code: CodeSettings| {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(1).total_core_instances(1).total_memories(1).total_tables(1);
+        pool.total_stacks(1).max_memory_size(128 << 20);
+        Engine::new(&code.runner(pool)).expect("an engine")
+    };
     deserialize::load(&engine(order().code), &code).expect("the same settings");
     let other = CodeSettings { fuel: false, ..order().code };
     assert!(deserialize::load(&engine(other), &code).is_err());
