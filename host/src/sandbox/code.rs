@@ -128,11 +128,15 @@ impl CodeSettings {
 /// The same for engines that run the same code: settings, system, processor and the compiler's version. Of the system and
 /// the processor, and of what only the compiler is told, an engine without a compiler knows nothing.
 pub(super) fn engine_digest(engine: &Engine) -> Digest {
+    digest_on(&processor(), engine)
+}
+
+fn digest_on(processor: &[String], engine: &Engine) -> Digest {
     let mut hasher = Sha256Hasher(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
     COMPILER_SETTINGS.hash(&mut hasher);
     (std::env::consts::OS, std::env::consts::ARCH).hash(&mut hasher);
-    processor().hash(&mut hasher);
+    processor.hash(&mut hasher);
     Digest::from(<[u8; 32]>::from(hasher.0.finalize()))
 }
 
@@ -186,11 +190,23 @@ mod tests {
         memory_bytes_max: 128 << 20,
     };
 
-    fn digest(settings: CodeSettings, instances: u32) -> Digest {
+    fn engine(settings: CodeSettings, instances: u32) -> Engine {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(instances).total_core_instances(instances).total_memories(instances);
         pool.total_tables(instances).total_stacks(instances).max_memory_size(64 << 20);
-        engine_digest(&Engine::new(&settings.runner(pool)).expect("an engine"))
+        Engine::new(&settings.runner(pool)).expect("an engine")
+    }
+
+    fn digest(settings: CodeSettings, instances: u32) -> Digest {
+        engine_digest(&engine(settings, instances))
+    }
+
+    #[test]
+    fn code_for_another_processor_is_another() {
+        let engine = engine(SETTINGS, 1);
+        let [plain, able] = [&[][..], &["has_avx2".to_owned()]].map(|can| digest_on(can, &engine));
+        assert_ne!(plain, able);
+        assert_eq!(engine_digest(&engine), digest_on(&processor(), &engine));
     }
 
     #[test]
